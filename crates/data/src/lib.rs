@@ -1,0 +1,1 @@
+//! Tables and arrays in and out, fitted preprocessing with lineage, splits and evaluation metrics.

@@ -1,0 +1,1 @@
+//! Turns a graph into a plan and runs it on tiles of points.

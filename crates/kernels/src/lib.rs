@@ -1,0 +1,6 @@
+//! Numbers on slices: the arithmetic under Pellucid, which knows no graph.
+//!
+//! Every kernel is single-threaded, takes plain slices and sums in one fixed order, so that a result does
+//! not depend on threads, tiles or neighbours.
+
+pub mod random;

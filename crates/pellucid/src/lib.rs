@@ -1,0 +1,1 @@
+//! Attribution for trained networks: how much each input, layer or neuron contributed to a prediction.

@@ -1,0 +1,1 @@
+//! One TOML file: data, train, evaluate, explain, report.

@@ -1,0 +1,1 @@
+//! Small networks fitted with Burn and saved as ONNX.
