@@ -1,6 +1,31 @@
 //! Tensors, the graph of named values, ONNX in and out, operators and graph transformations.
 
+pub mod attributes;
+pub mod build;
+#[cfg(test)]
+mod cases;
+pub mod differentiate;
+pub mod emit;
+pub mod error;
+pub mod graph;
+pub mod import;
+pub mod network;
+pub mod operator;
+pub mod ops;
+pub mod rows;
+pub mod specialise;
 pub mod tensor;
 
+pub use attributes::{Attribute, Attributes};
+pub use build::Builder;
+pub use error::{Error, ErrorKind, OpError, OpResult, Result};
+pub use graph::{Fact, Graph, Node, Value, ValueId};
+pub use network::{Dim, Network};
+pub use operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 pub use pellucid_kernels::random;
+pub use rows::Rows;
+pub use specialise::{Specialisation, Specialised};
 pub use tensor::{Buffer, DType, Element, Slice, SliceMut, Tensor, View, ViewMut};
+
+/// The version of ONNX's operator set in whose form operators are kept and written.
+pub const EXPORT_OPSET: i64 = 20;

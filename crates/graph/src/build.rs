@@ -1,0 +1,202 @@
+//! Adding nodes to a graph.
+//!
+//! Each node is checked as it is added: its operator infers the outputs' types and shapes, and what is constant is computed at
+//! once. The shorthand for single operators that derivatives are written with is in [`crate::emit`].
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::error::{ErrorKind, OpError, OpResult, Result};
+use crate::graph::{Fact, Graph, Node, Value, ValueId};
+use crate::operator::{Arg, Operator};
+use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements};
+
+/// The most elements that a value may have: 2³¹ bytes of `f64`, well above any layer, well below any memory.
+const MOST_ELEMENTS: usize = 1 << 28;
+
+/// A graph being built. Reads as a [`Graph`].
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    graph: Graph,
+    name: Option<Arc<str>>,
+}
+
+impl Deref for Builder {
+    type Target = Graph;
+
+    fn deref(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+impl From<Graph> for Builder {
+    /// A builder that goes on from a graph.
+    fn from(graph: Graph) -> Self {
+        Self { graph, name: None }
+    }
+}
+
+impl Builder {
+    /// An empty graph for batches of `rows` rows.
+    pub fn new(rows: usize) -> Self {
+        Self { graph: Graph { rows, ..Graph::default() }, name: None }
+    }
+
+    /// Ends the building, with `outputs` as the graph's outputs.
+    pub fn finish(mut self, outputs: &[ValueId]) -> Graph {
+        self.graph.outputs = outputs.to_vec();
+        self.graph
+    }
+
+    fn add_value(&mut self, value: Value) -> ValueId {
+        let id = ValueId(self.graph.values.len() as u32);
+        self.graph.values.push(value);
+        id
+    }
+
+    /// Adds an input.
+    pub fn input(&mut self, name: &str, fact: Fact) -> ValueId {
+        let id = self.add_value(Value { name: None, fact, constant: None, producer: None });
+        self.graph.inputs.push(id);
+        self.rename(id, name);
+        id
+    }
+
+    /// Adds a constant.
+    pub fn constant_value(&mut self, tensor: Tensor) -> ValueId {
+        let fact = Fact::new(tensor.dtype(), tensor.shape());
+        self.add_value(Value { name: None, fact, constant: Some(tensor), producer: None })
+    }
+
+    /// Gives a value a name, in place of the one it had.
+    pub fn rename(&mut self, id: ValueId, name: &str) {
+        let name: Arc<str> = Arc::from(name);
+        self.graph.values[id.index()].name = Some(Arc::clone(&name));
+        self.graph.names.insert(name, id);
+    }
+
+    /// The name that nodes added from here on carry.
+    pub fn set_origin(&mut self, name: Option<Arc<str>>) -> Option<Arc<str>> {
+        std::mem::replace(&mut self.name, name)
+    }
+
+    /// Adds a node and gives its outputs.
+    pub fn node(&mut self, op: Arc<dyn Operator>, inputs: &[Option<ValueId>]) -> OpResult<Vec<ValueId>> {
+        let args: Vec<Option<Arg<'_>>> = inputs
+            .iter()
+            .map(|v| {
+                v.map(|v| {
+                    let value = self.graph.value(v);
+                    Arg { fact: &value.fact, constant: value.constant.as_ref() }
+                })
+            })
+            .collect();
+        let facts = op.infer(&args)?;
+        for fact in &facts {
+            if elements(&fact.shape).is_none_or(|n| n > MOST_ELEMENTS) {
+                crate::refuse!("an output of shape {:?} has more than {MOST_ELEMENTS} elements", fact.shape);
+            }
+        }
+        let known = match op.known(&args) {
+            Some(known) => Some(known),
+            None => fold(&*op, &args, &facts)?,
+        };
+        if let Some(tensors) = known {
+            return Ok(tensors.into_iter().map(|t| self.constant_value(t)).collect());
+        }
+        let position = self.graph.nodes.len();
+        let outputs: Vec<ValueId> = facts
+            .into_iter()
+            .map(|fact| self.add_value(Value { name: None, fact, constant: None, producer: Some(position) }))
+            .collect();
+        let name = self.name.clone().unwrap_or_else(|| Arc::from(op.definition().name));
+        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), outputs: outputs.clone() });
+        Ok(outputs)
+    }
+
+    /// Adds a node with all inputs present and one output of interest, the first.
+    pub fn push<O: Operator>(&mut self, op: O, inputs: &[ValueId]) -> OpResult<ValueId> {
+        let inputs: Vec<Option<ValueId>> = inputs.iter().copied().map(Some).collect();
+        let outputs = self.node(Arc::new(op), &inputs)?;
+        outputs.first().copied().ok_or_else(|| OpError("the operator has no output".to_owned()))
+    }
+
+    /// Computes the nodes between some values and `target` once more with those values replaced, and gives where every value
+    /// that changed went.
+    pub fn replay(
+        &mut self,
+        replaced: &[(ValueId, ValueId)],
+        targets: &[ValueId],
+    ) -> Result<HashMap<ValueId, ValueId>> {
+        let mut map: HashMap<ValueId, ValueId> = replaced.iter().copied().collect();
+        let sources: Vec<ValueId> = replaced.iter().map(|&(from, _)| from).collect();
+        let active = self.dependents(&sources);
+        let needed = self.needed(targets, &sources);
+        let nodes: Vec<Node> = self
+            .nodes()
+            .iter()
+            .enumerate()
+            .filter(|(i, n)| needed[*i] && n.outputs.iter().any(|o| active[o.index()]))
+            .map(|(_, n)| n.clone())
+            .collect();
+        for node in nodes {
+            let inputs: Vec<Option<ValueId>> =
+                node.inputs.iter().map(|v| v.map(|v| map.get(&v).copied().unwrap_or(v))).collect();
+            self.set_origin(Some(Arc::clone(&node.name)));
+            let outputs = self.node(Arc::clone(&node.op), &inputs).map_err(|e| located(&node, e))?;
+            for (old, new) in node.outputs.iter().zip(outputs) {
+                map.entry(*old).or_insert(new);
+            }
+        }
+        self.set_origin(None);
+        Ok(map)
+    }
+}
+
+/// The error of an operator with the node where it happened.
+pub fn located(node: &Node, error: OpError) -> crate::Error {
+    ErrorKind::Operator { node: node.name.to_string(), operator: node.op.definition().name, message: error.0 }
+        .into()
+}
+
+fn fold(op: &dyn Operator, args: &[Option<Arg<'_>>], facts: &[Fact]) -> OpResult<Option<Vec<Tensor>>> {
+    if !op.runs() || args.iter().flatten().any(|a| a.constant.is_none()) {
+        return Ok(None);
+    }
+    let views: Vec<Option<View<'_>>> =
+        args.iter().map(|a| a.and_then(|a| a.constant).map(Tensor::view)).collect();
+    Ok(Some(run_alone(op, &views, facts)?))
+}
+
+/// Runs one operator on its own, with outputs of the given types and shapes.
+pub fn run_alone(op: &dyn Operator, inputs: &[Option<View<'_>>], facts: &[Fact]) -> OpResult<Vec<Tensor>> {
+    let mut buffers: Vec<Buffer> = facts.iter().map(|f| Buffer::zeros(f.dtype, f.len())).collect();
+    let mut outputs: Vec<ViewMut<'_>> = buffers
+        .iter_mut()
+        .zip(facts)
+        .map(|(b, f)| ViewMut { shape: &f.shape, data: b.as_slice_mut() })
+        .collect();
+    op.run(inputs, &mut outputs)?;
+    drop(outputs);
+    buffers
+        .into_iter()
+        .zip(facts)
+        .map(|(b, f)| {
+            Tensor::from_buffer(&f.shape, b).ok_or_else(|| OpError("an output changed its size".to_owned()))
+        })
+        .collect()
+}
+
+/// A float type's tensor of one element repeated.
+pub fn filled(dtype: DType, shape: &[usize], value: f64) -> Option<Tensor> {
+    let n = elements(shape)?;
+    match dtype {
+        DType::F32 => Tensor::new(shape, vec![value as f32; n]),
+        DType::F64 => Tensor::new(shape, vec![value; n]),
+        DType::I64 => Tensor::new(shape, vec![value as i64; n]),
+        DType::I32 => Tensor::new(shape, vec![value as i32; n]),
+        DType::Bool => Tensor::new(shape, vec![value != 0.0; n]),
+        _ => None,
+    }
+}

@@ -1,0 +1,516 @@
+//! The cases of every operator, and the one loop that checks them all.
+//!
+//! For each case: the inferred types and shapes are the actual ones; the values are as expected; the derivative agrees with finite
+//! differences in f64, by random inner products; the second derivative too, where the operator's kind says that it is smooth; the
+//! kind that is told is true; and rows do not interact where the analysis says so.
+
+use std::sync::Arc;
+
+use crate::build::{Builder, run_alone};
+use crate::differentiate::{differentiate, no_rule};
+use crate::graph::{Fact, Graph, ValueId};
+use crate::operator::{Arg, Kind, Operator};
+use crate::ops;
+use crate::random::Stream;
+use crate::rows::{Rows, RowsInput, RowsSite};
+use crate::tensor::{Buffer, DType, Tensor, View, elements};
+
+/// One case of an operator: a node with its inputs and what it should give.
+#[derive(Clone, Debug)]
+pub struct Case {
+    op: Arc<dyn Operator>,
+    inputs: Vec<Option<Tensor>>,
+    expected: Vec<Tensor>,
+    tolerance: f64,
+    rows: Option<Vec<usize>>,
+    fixed: Vec<usize>,
+    mixes: bool,
+}
+
+impl Case {
+    /// A node without inputs.
+    pub(crate) fn new(op: impl Operator) -> Self {
+        Self {
+            op: Arc::new(op),
+            inputs: Vec::new(),
+            expected: Vec::new(),
+            tolerance: 1e-6,
+            rows: None,
+            fixed: Vec::new(),
+            mixes: false,
+        }
+    }
+
+    /// One more input.
+    pub(crate) fn input(mut self, tensor: Tensor) -> Self {
+        self.inputs.push(Some(tensor));
+        self
+    }
+
+    /// One more input, left out.
+    pub(crate) fn missing(mut self) -> Self {
+        self.inputs.push(None);
+        self
+    }
+
+    /// One more input, of normal draws.
+    pub(crate) fn random(self, shape: &[usize]) -> Self {
+        self.between(shape, f64::NEG_INFINITY, f64::INFINITY)
+    }
+
+    /// One more input, of draws between two numbers (normal draws where they are infinite).
+    pub(crate) fn between(mut self, shape: &[usize], low: f64, high: f64) -> Self {
+        let mut stream = Stream::new(11, [self.inputs.len() as u64, shape.len() as u64, 0]);
+        let n = elements(shape).unwrap();
+        let draw =
+            |s: &mut Stream| if low.is_finite() { low + (high - low) * s.uniform() } else { s.normal() };
+        let data = (0..n).map(|_| draw(&mut stream)).collect::<Vec<f64>>();
+        self.inputs.push(Tensor::new(shape, data));
+        self
+    }
+
+    /// What the next output should be.
+    pub(crate) fn expect(mut self, tensor: Tensor) -> Self {
+        self.expected.push(tensor);
+        self
+    }
+
+    /// How far, relative to 1 + the largest magnitude, derivatives may be from finite differences.
+    pub(crate) fn within(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Which inputs have rows along their first axis. Without it: the first input, where it has dimensions.
+    pub(crate) fn rows(mut self, inputs: &[usize]) -> Self {
+        self.rows = Some(inputs.to_vec());
+        self
+    }
+
+    /// Float inputs that are not varied: parameters in which the operator is not differentiable, or not meant to be.
+    pub(crate) fn fixed(mut self, inputs: &[usize]) -> Self {
+        self.fixed.extend(inputs);
+        self
+    }
+
+    /// The analysis must find that rows mix.
+    pub(crate) fn mixes(mut self) -> Self {
+        self.mixes = true;
+        self
+    }
+
+    fn label(&self) -> String {
+        let shapes: Vec<String> = self
+            .inputs
+            .iter()
+            .map(|x| x.as_ref().map_or_else(|| "-".to_owned(), |t| format!("{}{:?}", t.dtype(), t.shape())))
+            .collect();
+        format!("{:?} of {}", self.op, shapes.join(", "))
+    }
+
+    fn args<'a>(&'a self, facts: &'a [Option<Fact>]) -> Vec<Option<Arg<'a>>> {
+        facts
+            .iter()
+            .zip(&self.inputs)
+            .map(|(f, t)| f.as_ref().map(|fact| Arg { fact, constant: t.as_ref() }))
+            .collect()
+    }
+
+    fn facts(&self) -> Vec<Option<Fact>> {
+        self.inputs.iter().map(|t| t.as_ref().map(|t| Fact::new(t.dtype(), t.shape()))).collect()
+    }
+
+    /// Runs the node on its own: the fused `run` where there is one, else the body.
+    fn run(&self, inputs: &[Option<Tensor>]) -> Vec<Tensor> {
+        let facts = self.facts();
+        let inferred =
+            self.op.infer(&self.args(&facts)).unwrap_or_else(|e| panic!("{}: infer: {e}", self.label()));
+        if let Some(known) = self.op.known(&self.args(&facts)) {
+            return known;
+        }
+        if self.op.runs() {
+            let views: Vec<Option<View<'_>>> = inputs.iter().map(|t| t.as_ref().map(Tensor::view)).collect();
+            return run_alone(&*self.op, &views, &inferred)
+                .unwrap_or_else(|e| panic!("{}: run: {e}", self.label()));
+        }
+        self.run_body(inputs).unwrap_or_else(|| panic!("{}: neither runs nor lowers", self.label()))
+    }
+
+    /// Runs the body of a composite; `None` for a primitive.
+    fn run_body(&self, inputs: &[Option<Tensor>]) -> Option<Vec<Tensor>> {
+        let mut b = Builder::new(1);
+        let ids = self.enter(&mut b, inputs, &[]);
+        let outputs =
+            self.op.lower(&mut b, &ids).unwrap_or_else(|e| panic!("{}: lower: {e}", self.label()))?;
+        Some(outputs.iter().map(|o| b.constant(*o).expect("a body of constants folds").clone()).collect())
+    }
+
+    /// Adds the inputs to a graph: those in `active` as inputs, the others as constants.
+    fn enter(&self, b: &mut Builder, inputs: &[Option<Tensor>], active: &[usize]) -> Vec<Option<ValueId>> {
+        inputs
+            .iter()
+            .enumerate()
+            .map(|(i, t)| {
+                t.as_ref().map(|t| {
+                    if active.contains(&i) {
+                        b.input(&format!("x{i}"), Fact::new(t.dtype(), t.shape()))
+                    } else {
+                        b.constant_value(t.clone())
+                    }
+                })
+            })
+            .collect()
+    }
+
+    fn differentiable_inputs(&self) -> Vec<usize> {
+        let float = |t: &Option<Tensor>| t.as_ref().is_some_and(|t| t.dtype() == DType::F64 && !t.is_empty());
+        (0..self.inputs.len()).filter(|i| float(&self.inputs[*i]) && !self.fixed.contains(i)).collect()
+    }
+}
+
+/// A tensor of 64-bit floats.
+pub(crate) fn f64s(shape: &[usize], data: &[f64]) -> Tensor {
+    Tensor::new(shape, data.to_vec()).unwrap()
+}
+
+/// A one-dimensional tensor of 64-bit integers.
+pub(crate) fn i64s(data: &[i64]) -> Tensor {
+    Tensor::vector(data.to_vec())
+}
+
+/// A tensor of booleans.
+pub(crate) fn bools(shape: &[usize], data: &[bool]) -> Tensor {
+    Tensor::new(shape, data.to_vec()).unwrap()
+}
+
+/// Evaluates a graph of `f64` values, one operator at a time.
+pub(crate) fn evaluate(graph: &Graph, inputs: &[(ValueId, Tensor)], wanted: &[ValueId]) -> Vec<Tensor> {
+    let mut values: Vec<Option<Tensor>> = graph.values().map(|(_, v)| v.constant.clone()).collect();
+    for (id, tensor) in inputs {
+        values[id.index()] = Some(tensor.clone());
+    }
+    for node in graph.nodes() {
+        let facts: Vec<Fact> = node.outputs.iter().map(|o| graph.fact(*o).clone()).collect();
+        let given: Vec<Option<Tensor>> = node
+            .inputs
+            .iter()
+            .map(|v| v.map(|v| values[v.index()].clone().expect("computed before")))
+            .collect();
+        let results = if node.op.runs() {
+            let views: Vec<Option<View<'_>>> = given.iter().map(|t| t.as_ref().map(Tensor::view)).collect();
+            run_alone(&*node.op, &views, &facts).unwrap_or_else(|e| panic!("{}: {e}", node.name))
+        } else {
+            let case = Case { inputs: given.clone(), ..Case::new(ops::Relu) };
+            Case { op: Arc::clone(&node.op), ..case }.run_body(&given).expect("a composite")
+        };
+        for (o, t) in node.outputs.iter().zip(results) {
+            values[o.index()] = Some(t);
+        }
+    }
+    wanted.iter().map(|v| values[v.index()].clone().expect("computed")).collect()
+}
+
+fn floats(t: &Tensor) -> Vec<f64> {
+    t.to_f64().unwrap()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+fn direction(len: usize, key: u64) -> Vec<f64> {
+    let mut stream = Stream::new(23, [key, len as u64, 0]);
+    (0..len).map(|_| stream.normal()).collect()
+}
+
+fn moved(t: &Tensor, along: &[f64], by: f64) -> Tensor {
+    let data = floats(t).iter().zip(along).map(|(x, d)| x + by * d).collect::<Vec<f64>>();
+    Tensor::new(t.shape(), data).unwrap()
+}
+
+fn check_values(case: &Case) {
+    let label = case.label();
+    let facts = case.facts();
+    let inferred = case.op.infer(&case.args(&facts)).unwrap_or_else(|e| panic!("{label}: infer: {e}"));
+    let results = case.run(&case.inputs);
+    assert_eq!(inferred.len(), results.len(), "{label}: number of outputs");
+    for (f, t) in inferred.iter().zip(&results) {
+        assert_eq!((f.dtype, f.shape.as_slice()), (t.dtype(), t.shape()), "{label}: inferred and actual");
+    }
+    for (i, want) in case.expected.iter().enumerate() {
+        let got = &results[i];
+        assert_eq!((got.dtype(), got.shape()), (want.dtype(), want.shape()), "{label}: output {i}");
+        match (got.to_f64(), want.to_f64()) {
+            (Some(g), Some(w)) => {
+                for (k, (g, w)) in g.iter().zip(&w).enumerate() {
+                    let near =
+                        (g - w).abs() <= 1e-6 * (1.0 + w.abs()) || (g.is_nan() && w.is_nan()) || g == w;
+                    assert!(near, "{label}: output {i} at {k}: {g}, expected {w}");
+                }
+            }
+            _ => assert_eq!(got.data(), want.data(), "{label}: output {i}"),
+        }
+    }
+    if case.op.runs()
+        && let Some(body) = case.run_body(&case.inputs)
+    {
+        for (g, w) in results.iter().zip(&body) {
+            if let (Some(g), Some(w)) = (g.to_f64(), w.to_f64()) {
+                for (g, w) in g.iter().zip(&w) {
+                    assert!(
+                        (g - w).abs() <= 1e-9 * (1.0 + w.abs()) || (g.is_nan() && w.is_nan()),
+                        "{label}: fused {g}, body {w}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The gradient graph of ⟨seed, outputs⟩ with respect to the varied inputs.
+struct GradientGraph {
+    graph: Graph,
+    inputs: Vec<(ValueId, Tensor)>,
+    outputs: Vec<ValueId>,
+    gradients: Vec<Option<ValueId>>,
+    seeds: Vec<Vec<f64>>,
+}
+
+fn gradient_graph(case: &Case, active: &[usize]) -> Option<GradientGraph> {
+    let label = case.label();
+    let mut b = Builder::new(1);
+    let ids = case.enter(&mut b, &case.inputs, active);
+    let outputs = b.node(Arc::clone(&case.op), &ids).unwrap_or_else(|e| panic!("{label}: {e}"));
+    let outputs: Vec<ValueId> = outputs.into_iter().filter(|o| b.fact(*o).dtype == DType::F64).collect();
+    if outputs.is_empty() {
+        return None;
+    }
+    let seeds: Vec<Vec<f64>> =
+        outputs.iter().enumerate().map(|(i, o)| direction(b.fact(*o).len(), 100 + i as u64)).collect();
+    let mut seeded = Vec::new();
+    for (o, s) in outputs.iter().zip(&seeds) {
+        let shape = b.shape(*o).to_vec();
+        let seed = b.constant_value(Tensor::new(&shape, s.clone()).unwrap());
+        seeded.push((*o, seed));
+    }
+    let sources: Vec<ValueId> = active.iter().map(|&i| ids[i].unwrap()).collect();
+    let gradients =
+        differentiate(&mut b, &seeded, &sources, &mut no_rule).unwrap_or_else(|e| panic!("{label}: {e}"));
+    let inputs = active.iter().map(|&i| (ids[i].unwrap(), case.inputs[i].clone().unwrap())).collect();
+    Some(GradientGraph { graph: b.finish(&outputs), inputs, outputs, gradients, seeds })
+}
+
+fn check_derivative(case: &Case) {
+    let label = case.label();
+    let active = case.differentiable_inputs();
+    if active.is_empty() {
+        return;
+    }
+    let flags: Vec<bool> = (0..case.inputs.len()).map(|i| active.contains(&i)).collect();
+    if case.op.kind(&flags) == Kind::Constant {
+        return;
+    }
+    let Some(g) = gradient_graph(case, &active) else { return };
+    let all_outputs = |inputs: &[(ValueId, Tensor)]| {
+        let results = evaluate(&g.graph, inputs, &g.outputs);
+        results.iter().zip(&g.seeds).map(|(r, s)| dot(&floats(r), s)).sum::<f64>()
+    };
+    for (i, gradient) in g.gradients.iter().enumerate() {
+        let x = &g.inputs[i].1;
+        let along = direction(x.len(), i as u64);
+        let step = 1e-5;
+        let at = |by: f64| {
+            let mut inputs = g.inputs.clone();
+            inputs[i].1 = moved(x, &along, by);
+            all_outputs(&inputs)
+        };
+        let want = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * step);
+        let got = gradient.map_or(0.0, |id| {
+            let value = if let Some(constant) = g.graph.constant(id) {
+                constant.clone()
+            } else {
+                evaluate(&g.graph, &g.inputs, &[id]).remove(0)
+            };
+            dot(&floats(&value), &along)
+        });
+        assert!(
+            (got - want).abs() <= case.tolerance * (1.0 + want.abs().max(got.abs())),
+            "{label}: derivative of input {}: {got}, finite differences give {want}",
+            active[i]
+        );
+    }
+}
+
+/// Whether the kind that an operator tells is true of it, as far as values can show.
+fn check_kind(case: &Case) {
+    let label = case.label();
+    for i in case.differentiable_inputs() {
+        let flags: Vec<bool> = (0..case.inputs.len()).map(|k| k == i).collect();
+        let kind = case.op.kind(&flags);
+        let x = case.inputs[i].as_ref().unwrap();
+        let run_at = |t: Tensor| {
+            let mut inputs = case.inputs.clone();
+            inputs[i] = Some(t);
+            case.run(&inputs)
+        };
+        let results = |t: Tensor| -> Vec<f64> {
+            run_at(t).iter().filter(|t| t.dtype() == DType::F64).flat_map(floats).collect()
+        };
+        let base = results(x.clone());
+        let d1 = direction(x.len(), 41);
+        let d2 = direction(x.len(), 43);
+        match kind {
+            Kind::Affine | Kind::Route => {
+                let (a, c) = (results(moved(x, &d1, 0.5)), results(moved(x, &d2, 0.25)));
+                let both: Vec<f64> = d1.iter().zip(&d2).map(|(p, q)| 0.5 * p + 0.25 * q).collect();
+                let sum = results(moved(x, &both, 1.0));
+                for k in 0..base.len() {
+                    let want = a[k] + c[k] - base[k];
+                    assert!(
+                        (sum[k] - want).abs() <= 1e-7 * (1.0 + want.abs()),
+                        "{label}: not affine in input {i}"
+                    );
+                }
+            }
+            Kind::Elementwise => {
+                assert_eq!(base.len(), results(x.clone()).len());
+                // Moving one element moves at most as many outputs as broadcasting repeats it.
+                let repeats = base.len().div_ceil(x.len().max(1));
+                for k in 0..x.len().min(3) {
+                    let mut one = vec![0.0; x.len()];
+                    one[k] = 0.3;
+                    let moved_outputs =
+                        results(moved(x, &one, 1.0)).iter().zip(&base).filter(|(a, b)| a != b).count();
+                    assert!(
+                        moved_outputs <= repeats,
+                        "{label}: one element of input {i} moves {moved_outputs} outputs"
+                    );
+                }
+            }
+            Kind::Constant => {
+                let near = results(moved(x, &d1, 1e-9));
+                assert_eq!(base, near, "{label}: a small move of input {i} changes the output");
+            }
+            Kind::Select => {
+                let values = floats(x);
+                assert!(
+                    base.iter().all(|v| values.contains(v) || case.inputs.len() > 1),
+                    "{label}: an output is not one of the inputs"
+                );
+            }
+            Kind::Product | Kind::Normalize | Kind::Other => {}
+        }
+    }
+}
+
+/// Whether rows stay apart where the analysis says so, and lie where it says.
+fn check_rows(case: &Case) {
+    let label = case.label();
+    let with_rows: Vec<usize> = match &case.rows {
+        Some(list) => list.clone(),
+        None => (0..1)
+            .filter(|&i| case.inputs.get(i).and_then(Option::as_ref).is_some_and(|t| !t.shape().is_empty()))
+            .collect(),
+    };
+    let Some(&first) = with_rows.first() else { return };
+    let count = case.inputs[first].as_ref().unwrap().shape()[0];
+    if count < 2 {
+        return;
+    }
+    let facts = case.facts();
+    let outputs = case.op.infer(&case.args(&facts)).unwrap();
+    let output_refs: Vec<&Fact> = outputs.iter().collect();
+    let site_inputs: Vec<Option<RowsInput<'_>>> = facts
+        .iter()
+        .enumerate()
+        .map(|(i, f)| {
+            f.as_ref().map(|fact| {
+                let rows = with_rows.contains(&i).then_some(Rows::BATCH);
+                let constant = if rows.is_some() { None } else { case.inputs[i].as_ref() };
+                RowsInput { fact, rows, constant }
+            })
+        })
+        .collect();
+    let site = RowsSite { rows: count, inputs: &site_inputs, outputs: &output_refs };
+    let found = match case.op.rows(&site) {
+        Ok(found) => found,
+        Err(why) => {
+            assert!(case.mixes || case.rows.is_none(), "{label}: rows mix: {why}");
+            return;
+        }
+    };
+    assert!(!case.mixes, "{label}: the analysis does not see that rows mix");
+    let base = case.run(&case.inputs);
+    // Exchange rows 0 and 1 of every input with rows; the outputs' rows must be exchanged and nothing else.
+    let mut inputs = case.inputs.clone();
+    for &i in &with_rows {
+        let t = inputs[i].as_ref().unwrap();
+        inputs[i] = Some(exchange(t, Rows::BATCH, count));
+    }
+    let swapped = case.run(&inputs);
+    for ((rows, before), after) in found.iter().zip(&base).zip(&swapped) {
+        let want = match rows {
+            Some(rows) => {
+                assert_eq!(
+                    before.shape()[rows.axis],
+                    rows.outer * count * rows.inner,
+                    "{label}: {rows:?} does not fit"
+                );
+                exchange(before, *rows, count)
+            }
+            None => before.clone(),
+        };
+        match (after.to_f64(), want.to_f64()) {
+            (Some(a), Some(w)) => {
+                for (a, w) in a.iter().zip(&w) {
+                    assert!(
+                        (a - w).abs() <= 1e-9 * (1.0 + w.abs()) || (a.is_nan() && w.is_nan()) || a == w,
+                        "{label}: rows are not where {rows:?} says"
+                    );
+                }
+            }
+            _ => assert_eq!(after.data(), want.data(), "{label}: rows are not where {rows:?} says"),
+        }
+    }
+}
+
+fn exchange(t: &Tensor, rows: Rows, count: usize) -> Tensor {
+    let (outer, each) = rows.flat(t.shape(), count);
+    let mut buffer = t.data().clone();
+    crate::each_type!(&mut buffer, Buffer, v => {
+        for o in 0..outer {
+            let start = o * count * each;
+            for k in 0..each {
+                v.swap(start + k, start + each + k);
+            }
+        }
+    });
+    Tensor::from_buffer(t.shape(), buffer).unwrap()
+}
+
+#[test]
+fn every_case_of_every_operator_holds() {
+    for definition in ops::TABLE {
+        let cases = (definition.cases)();
+        assert!(!cases.is_empty(), "{} has no cases", definition.name);
+        for case in cases {
+            assert_eq!(case.op.definition().name, definition.name, "a case of another operator");
+            check_values(&case);
+            check_derivative(&case);
+            check_kind(&case);
+            check_rows(&case);
+        }
+    }
+}
+
+#[test]
+fn the_table_is_sorted_and_says_what_it_should() {
+    let keys: Vec<(&str, &str)> = ops::TABLE.iter().map(|d| (d.name, d.domain)).collect();
+    let mut sorted = keys.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(keys, sorted);
+    for d in ops::TABLE {
+        assert!(!d.summary.is_empty() && !d.derivative.is_empty() && d.since >= 1, "{}", d.name);
+    }
+}

@@ -1,0 +1,151 @@
+//! Shorthand for adding single operators: the language in which derivatives, bodies and rules are written.
+
+use std::sync::Arc;
+
+use crate::build::{Builder, filled};
+use crate::error::{OpError, OpResult};
+use crate::graph::ValueId;
+use crate::ops;
+use crate::tensor::Tensor;
+
+macro_rules! unary {
+    ($($name:ident => $op:ident: $doc:literal),* $(,)?) => { impl Builder { $(
+        #[doc = $doc]
+        pub fn $name(&mut self, x: ValueId) -> OpResult<ValueId> {
+            self.push(ops::$op, &[x])
+        }
+    )* } };
+}
+
+macro_rules! binary {
+    ($($name:ident => $op:ident: $doc:literal),* $(,)?) => { impl Builder { $(
+        #[doc = $doc]
+        pub fn $name(&mut self, x: ValueId, y: ValueId) -> OpResult<ValueId> {
+            self.push(ops::$op, &[x, y])
+        }
+    )* } };
+}
+
+unary! {
+    relu => Relu: "max(x, 0).",
+}
+
+binary! {
+    add => Add: "x + y, broadcast.",
+    greater => Greater: "x > y, broadcast.",
+    mul => Mul: "x · y, broadcast.",
+}
+
+impl Builder {
+    /// A constant of the type of `like` and no dimensions.
+    pub fn scalar_like(&mut self, like: ValueId, value: f64) -> OpResult<ValueId> {
+        let dtype = self.fact(like).dtype;
+        let tensor =
+            filled(dtype, &[], value).ok_or_else(|| OpError(format!("no constant of type {dtype}")))?;
+        Ok(self.constant_value(tensor))
+    }
+
+    /// A constant list of 64-bit integers, as shapes and axes are given.
+    pub fn integers(&mut self, values: &[i64]) -> ValueId {
+        self.constant_value(Tensor::vector(values.to_vec()))
+    }
+
+    /// Zeros of the type and shape of `like`.
+    pub fn zeros_like(&mut self, like: ValueId) -> OpResult<ValueId> {
+        self.full_like(like, 0.0)
+    }
+
+    /// Ones of the type and shape of `like`.
+    pub fn ones_like(&mut self, like: ValueId) -> OpResult<ValueId> {
+        self.full_like(like, 1.0)
+    }
+
+    /// One value in the type and shape of `like`.
+    pub fn full_like(&mut self, like: ValueId, value: f64) -> OpResult<ValueId> {
+        let fact = self.fact(like).clone();
+        let tensor = filled(fact.dtype, &fact.shape, value)
+            .ok_or_else(|| OpError(format!("no constant of type {}", fact.dtype)))?;
+        Ok(self.constant_value(tensor))
+    }
+
+    /// x · c.
+    pub fn scale(&mut self, x: ValueId, factor: f64) -> OpResult<ValueId> {
+        let factor = self.scalar_like(x, factor)?;
+        self.mul(x, factor)
+    }
+
+    /// x + c.
+    pub fn shift(&mut self, x: ValueId, constant: f64) -> OpResult<ValueId> {
+        let constant = self.scalar_like(x, constant)?;
+        self.add(x, constant)
+    }
+
+    /// Where `condition` holds, `yes`, else `no`; broadcast.
+    pub fn select(&mut self, condition: ValueId, yes: ValueId, no: ValueId) -> OpResult<ValueId> {
+        self.push(ops::Where, &[condition, yes, no])
+    }
+
+    /// `x` where `condition` holds, else zero; broadcast.
+    pub fn masked(&mut self, condition: ValueId, x: ValueId) -> OpResult<ValueId> {
+        let zero = self.scalar_like(x, 0.0)?;
+        self.select(condition, x, zero)
+    }
+
+    /// Whether x > 0.
+    pub fn positive(&mut self, x: ValueId) -> OpResult<ValueId> {
+        let zero = self.scalar_like(x, 0.0)?;
+        self.greater(x, zero)
+    }
+
+    /// The same elements in another shape.
+    pub fn reshape(&mut self, x: ValueId, shape: &[usize]) -> OpResult<ValueId> {
+        if self.shape(x) == shape {
+            return Ok(x);
+        }
+        let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+        let shape = self.integers(&shape);
+        self.push(ops::Reshape { allow_zero: true }, &[x, shape])
+    }
+
+    /// x broadcast to a larger shape.
+    pub fn expand(&mut self, x: ValueId, shape: &[usize]) -> OpResult<ValueId> {
+        if self.shape(x) == shape {
+            return Ok(x);
+        }
+        let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+        let shape = self.integers(&shape);
+        self.push(ops::Expand, &[x, shape])
+    }
+
+    /// The sum over `axes`, which stay as dimensions of size one or go.
+    pub fn reduce_sum(&mut self, x: ValueId, axes: &[usize], keep: bool) -> OpResult<ValueId> {
+        if axes.is_empty() {
+            return Ok(x);
+        }
+        let axes: Vec<i64> = axes.iter().map(|&a| a as i64).collect();
+        let axes = self.integers(&axes);
+        self.push(ops::ReduceSum { keep, noop_with_empty_axes: false }, &[x, axes])
+    }
+
+    /// The sum of a cotangent over what broadcasting repeated: the transpose of broadcasting `shape` to the shape of `x`.
+    pub fn unbroadcast(&mut self, x: ValueId, shape: &[usize]) -> OpResult<ValueId> {
+        let from = self.shape(x).to_vec();
+        if from == shape {
+            return Ok(x);
+        }
+        let extra = from.len().saturating_sub(shape.len());
+        let axes: Vec<usize> =
+            (0..from.len()).filter(|&i| i < extra || (shape[i - extra] == 1 && from[i] != 1)).collect();
+        let sum = self.reduce_sum(x, &axes, true)?;
+        self.reshape(sum, shape)
+    }
+
+    /// A node like another with its operator.
+    pub fn again(
+        &mut self,
+        op: &Arc<dyn crate::Operator>,
+        inputs: &[Option<ValueId>],
+    ) -> OpResult<Vec<ValueId>> {
+        self.node(Arc::clone(op), inputs)
+    }
+}

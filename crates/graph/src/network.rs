@@ -1,0 +1,259 @@
+//! What a file says: nodes and named values whose shapes are still open.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::error::{ErrorKind, Result};
+use crate::operator::Operator;
+use crate::tensor::{DType, Tensor};
+
+/// One size of a declared shape.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Dim {
+    /// A number.
+    Fixed(usize),
+    /// A name, such as `batch`; the same name is the same size everywhere.
+    Symbol(String),
+    /// Not said.
+    Unknown,
+}
+
+impl std::fmt::Display for Dim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(n) => write!(f, "{n}"),
+            Self::Symbol(s) => f.write_str(s),
+            Self::Unknown => f.write_str("?"),
+        }
+    }
+}
+
+/// The declared type and shape of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// The elements' type.
+    pub dtype: DType,
+    /// What the file calls the type, where it was widened (`float16`, `bfloat16`).
+    pub widened_from: Option<&'static str>,
+    /// The shape; `None` where not even the rank is said.
+    pub shape: Option<Vec<Dim>>,
+}
+
+/// A value of a network.
+#[derive(Clone, Debug, Default)]
+pub struct Symbol {
+    /// Its name; unique.
+    pub name: String,
+    /// What the file declares of it.
+    pub declared: Option<Declared>,
+    /// Its elements, where it is an initializer.
+    pub constant: Option<Tensor>,
+}
+
+/// An operator that cannot be run, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The operator's name.
+    pub operator: String,
+    /// Its domain; empty for ONNX's own.
+    pub domain: String,
+    /// The version of the operator set that the model imports.
+    pub opset: i64,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// A node of a network.
+#[derive(Clone, Debug)]
+pub struct NetworkNode {
+    /// Its name; made from its first output where the file gives none.
+    pub name: String,
+    /// The operator, or why there is none.
+    pub op: std::result::Result<Arc<dyn Operator>, Gap>,
+    /// Its inputs by position in [`Network::symbols`]; `None` where an optional one is left out.
+    pub inputs: Vec<Option<usize>>,
+    /// Its outputs; `None` where one is not asked for.
+    pub outputs: Vec<Option<usize>>,
+    /// The module path that the exporter wrote beside it (`layer1.0.conv2`).
+    pub module: Option<String>,
+}
+
+/// A model as its file describes it: checked, in topological order, with symbolic shapes.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    pub(crate) symbols: Vec<Symbol>,
+    pub(crate) nodes: Vec<NetworkNode>,
+    pub(crate) inputs: Vec<usize>,
+    pub(crate) outputs: Vec<usize>,
+    pub(crate) names: HashMap<String, usize>,
+    /// Key and value pairs of the file.
+    pub metadata: BTreeMap<String, String>,
+    /// What wrote the file, if it says so.
+    pub producer: String,
+    /// Imported operator sets: domain and version.
+    pub opsets: BTreeMap<String, i64>,
+    /// What is worth knowing about the file and did not stop the load.
+    pub warnings: Vec<String>,
+}
+
+/// What a layer's name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The value, by position in [`Network::symbols`].
+    pub symbol: usize,
+}
+
+impl Network {
+    /// An empty network, to build one in memory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a value; an error where the name is taken.
+    pub fn add_symbol(&mut self, symbol: Symbol) -> Result<usize> {
+        let position = self.symbols.len();
+        if self.names.insert(symbol.name.clone(), position).is_some() {
+            return Err(ErrorKind::Malformed(format!("two values are named {:?}", symbol.name)).into());
+        }
+        self.symbols.push(symbol);
+        Ok(position)
+    }
+
+    /// Adds an input.
+    pub fn add_input(&mut self, name: &str, dtype: DType, shape: &[Dim]) -> Result<usize> {
+        let declared = Some(Declared { dtype, widened_from: None, shape: Some(shape.to_vec()) });
+        let symbol = self.add_symbol(Symbol { name: name.to_owned(), declared, constant: None })?;
+        self.inputs.push(symbol);
+        Ok(symbol)
+    }
+
+    /// Adds a constant.
+    pub fn add_constant(&mut self, name: &str, tensor: Tensor) -> Result<usize> {
+        self.add_symbol(Symbol { name: name.to_owned(), declared: None, constant: Some(tensor) })
+    }
+
+    /// Adds a node with one output, which takes the name `output`, after the nodes that feed it.
+    pub fn add_node<O: Operator>(
+        &mut self,
+        name: &str,
+        op: O,
+        inputs: &[usize],
+        output: &str,
+    ) -> Result<usize> {
+        let symbol = self.add_symbol(Symbol { name: output.to_owned(), declared: None, constant: None })?;
+        self.nodes.push(NetworkNode {
+            name: name.to_owned(),
+            op: Ok(Arc::new(op)),
+            inputs: inputs.iter().copied().map(Some).collect(),
+            outputs: vec![Some(symbol)],
+            module: None,
+        });
+        Ok(symbol)
+    }
+
+    /// Makes a value an output, and declares its type and shape.
+    pub fn add_output(&mut self, symbol: usize, dtype: DType, shape: &[Dim]) {
+        self.symbols[symbol].declared =
+            Some(Declared { dtype, widened_from: None, shape: Some(shape.to_vec()) });
+        self.outputs.push(symbol);
+    }
+
+    /// All values.
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// All nodes, each after those that feed it.
+    pub fn nodes(&self) -> &[NetworkNode] {
+        &self.nodes
+    }
+
+    /// The inputs, by position in [`Network::symbols`]. Initializers that the file also lists as inputs are not among them.
+    pub fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
+    /// The outputs, by position in [`Network::symbols`].
+    pub fn outputs(&self) -> &[usize] {
+        &self.outputs
+    }
+
+    /// The inputs' names.
+    pub fn input_names(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().map(|&i| self.symbols[i].name.as_str())
+    }
+
+    /// The outputs' names.
+    pub fn output_names(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(|&i| self.symbols[i].name.as_str())
+    }
+
+    /// The operators that cannot be run, with the nodes that they belong to.
+    pub fn gaps(&self) -> impl Iterator<Item = (&NetworkNode, &Gap)> {
+        self.nodes.iter().filter_map(|n| n.op.as_ref().err().map(|gap| (n, gap)))
+    }
+
+    /// The value that a name stands for: a tensor's name, a node's name (its first output) or a module path (the output of its
+    /// last node); with `:input` behind it, the first input of that node or module.
+    pub fn resolve(&self, name: &str) -> Result<usize> {
+        if let Some(&symbol) = self.names.get(name) {
+            return Ok(symbol);
+        }
+        let (base, wants_input) = match name.strip_suffix(":input") {
+            Some(base) => (base, true),
+            None => (name.strip_suffix(":output").unwrap_or(name), false),
+        };
+        let inside = |n: &&NetworkNode| {
+            n.module
+                .as_deref()
+                .is_some_and(|m| m == base || m.strip_prefix(base).is_some_and(|rest| rest.starts_with('.')))
+        };
+        let made =
+            self.names.get(base).and_then(|s| self.nodes.iter().find(|n| n.outputs.contains(&Some(*s))));
+        let node = made.or_else(|| self.nodes.iter().find(|n| n.name == base)).or_else(|| {
+            if wants_input { self.nodes.iter().find(inside) } else { self.nodes.iter().rev().find(inside) }
+        });
+        let found = node.and_then(|n| {
+            if wants_input {
+                n.inputs.iter().flatten().copied().find(|&i| self.symbols[i].constant.is_none())
+            } else {
+                n.outputs.iter().flatten().copied().next()
+            }
+        });
+        found.ok_or_else(|| ErrorKind::UnknownName { name: name.to_owned(), hint: self.hint(base) }.into())
+    }
+
+    fn hint(&self, name: &str) -> String {
+        let mut close: Vec<(usize, &str)> = self
+            .nodes
+            .iter()
+            .flat_map(|n| {
+                let outputs = n.outputs.iter().flatten().map(|&o| self.symbols[o].name.as_str());
+                outputs.chain(n.module.as_deref())
+            })
+            .chain(self.input_names())
+            .map(|candidate| (distance(name, candidate), candidate))
+            .filter(|(d, candidate)| *d <= 2.max(candidate.len() / 3))
+            .collect();
+        close.sort_unstable();
+        close.dedup();
+        let names: Vec<&str> = close.into_iter().take(3).map(|(_, n)| n).collect();
+        if names.is_empty() { String::new() } else { format!("; close: {}", names.join(", ")) }
+    }
+}
+
+/// Levenshtein's distance, of names of up to 200 characters.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(200).collect(), b.chars().take(200).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}

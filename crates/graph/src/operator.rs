@@ -1,0 +1,149 @@
+//! What an operator is: its definition in the table, and what it can say and do for a node.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::attributes::Attributes;
+use crate::build::Builder;
+use crate::error::{OpError, OpResult};
+use crate::graph::{Fact, ValueId};
+use crate::import::Import;
+use crate::rows::{Rows, RowsSite};
+use crate::tensor::{DType, Tensor, View, ViewMut};
+
+/// How an operator's output depends on its active inputs, the others held fixed. Rules and optimisations select on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A linear map plus a constant: a product with weights, a sum, a mean, a scaling.
+    Affine,
+    /// Each output element depends on one element of the active input, not affinely.
+    Elementwise,
+    /// Elements are moved, repeated or dropped, or constants put beside them: reshape, concat, gather, slice, pad.
+    Route,
+    /// Each output element is one of several input elements, chosen by their values: max, min, top k.
+    Select,
+    /// Active inputs are multiplied with or divided by each other.
+    Product,
+    /// A vector is scaled by a function of itself: softmax, layer norm.
+    Normalize,
+    /// The output does not change where the input changes a little: shape, compare, round, arg max.
+    Constant,
+    /// Differentiable, and none of the above.
+    Other,
+}
+
+/// An input of a node during shape inference: its type and shape, and its value where that is constant.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg<'a> {
+    /// Type and shape.
+    pub fact: &'a Fact,
+    /// Value.
+    pub constant: Option<&'a Tensor>,
+}
+
+/// A node on the way back: what a derivative or a rule sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The operator.
+    pub op: &'a Arc<dyn Operator>,
+    /// The node's inputs; `None` where an optional one is left out.
+    pub inputs: &'a [Option<ValueId>],
+    /// The node's outputs.
+    pub outputs: &'a [ValueId],
+    /// For each output, the derivative of the target with respect to it; `None` where that is zero.
+    pub cotangents: &'a [Option<ValueId>],
+    /// For each input, whether its cotangent is wanted.
+    pub active: &'a [bool],
+}
+
+impl Site<'_> {
+    /// The input at a position; an error where it is left out.
+    pub fn input(&self, i: usize) -> OpResult<ValueId> {
+        self.inputs.get(i).copied().flatten().ok_or_else(|| OpError(format!("input {i} is missing")))
+    }
+
+    /// Whether the cotangent of the input at a position is wanted.
+    pub fn active(&self, i: usize) -> bool {
+        self.active.get(i).copied().unwrap_or(false)
+    }
+}
+
+/// The cotangents of a node's inputs, in order; `None` for zero or not wanted.
+pub type Cotangents = Vec<Option<ValueId>>;
+
+/// An operator with its attributes: one node's worth of meaning.
+///
+/// A **primitive** has `run` and, where it is differentiable, `derivative`. A **composite** has `lower`, a body of primitives from
+/// which its derivative follows; it may have a fused `run` too.
+pub trait Operator: Debug + Send + Sync + 'static {
+    /// Its entry in the table.
+    fn definition(&self) -> &'static Definition;
+
+    /// Its attributes as ONNX writes them, at [`crate::EXPORT_OPSET`].
+    fn attributes(&self) -> Attributes {
+        Attributes::new()
+    }
+
+    /// The types and shapes of its outputs.
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>>;
+
+    /// Outputs that follow from types and shapes alone, as `Shape`'s does.
+    fn known(&self, _inputs: &[Option<Arg<'_>>]) -> Option<Vec<Tensor>> {
+        None
+    }
+
+    /// How its outputs depend on the active inputs.
+    fn kind(&self, active: &[bool]) -> Kind;
+
+    /// Where its outputs' rows lie, or how it mixes rows.
+    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>>;
+
+    /// Emits the nodes of its derivative. `None` means that it has none of its own: a composite's is then that of its body, and a
+    /// primitive is not differentiable.
+    fn derivative(&self, _b: &mut Builder, _site: &Site<'_>) -> OpResult<Option<Cotangents>> {
+        Ok(None)
+    }
+
+    /// Emits its body and gives its outputs; `None` for a primitive.
+    fn lower(&self, _b: &mut Builder, _inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        Ok(None)
+    }
+
+    /// Whether `run` works; a composite without a fused one is run through its body.
+    fn runs(&self) -> bool {
+        true
+    }
+
+    /// Computes the outputs. Types and shapes are those that `infer` was given and gave.
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()>;
+
+    /// The same operator when floats are computed in `precision`; `None` where nothing changes.
+    fn with_precision(&self, _precision: DType) -> Option<Arc<dyn Operator>> {
+        None
+    }
+}
+
+/// The entry of an operator in the table of all.
+pub struct Definition {
+    /// ONNX's name.
+    pub name: &'static str,
+    /// ONNX's domain; empty for its own operators.
+    pub domain: &'static str,
+    /// The first opset whose form is read.
+    pub since: i64,
+    /// One sentence: what it computes.
+    pub summary: &'static str,
+    /// What the derivative is at kinks and ties, or why there is none.
+    pub derivative: &'static str,
+    /// Reads a node's attributes and brings its inputs into today's form.
+    pub import: fn(&mut Import<'_>) -> OpResult<Arc<dyn Operator>>,
+    /// The cases that one loop checks for every operator.
+    #[cfg(test)]
+    pub cases: fn() -> Vec<crate::cases::Case>,
+}
+
+impl Debug for Definition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}

@@ -1,0 +1,242 @@
+//! From a network with open shapes to a graph for batches of one size.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::build::Builder;
+use crate::error::{ErrorKind, Result};
+use crate::graph::{Fact, Graph, ValueId};
+use crate::network::{Dim, Network, NetworkNode};
+use crate::operator::Operator;
+use crate::rows::Rows;
+use crate::tensor::{DType, Tensor};
+
+/// How to specialise a network.
+#[derive(Clone, Debug, Default)]
+pub struct Specialisation {
+    /// The number of rows in a batch.
+    pub rows: usize,
+    /// The type that floats are computed in; as the file says where it is `None`.
+    pub precision: Option<DType>,
+    /// Sizes for symbolic dimensions other than the batch, by name.
+    pub sizes: BTreeMap<String, usize>,
+    /// Whole shapes for inputs that are declared without one, by name.
+    pub shapes: BTreeMap<String, Vec<usize>>,
+    /// Values for inputs that are the same for all rows, by name.
+    pub known: BTreeMap<String, Tensor>,
+}
+
+/// A specialised network.
+#[derive(Clone, Debug)]
+pub struct Specialised {
+    /// The graph.
+    pub graph: Graph,
+    /// Where each value of the network went, by position there; `None` for values that no output needs.
+    pub values: Vec<Option<ValueId>>,
+}
+
+impl Network {
+    /// Where the rows of an input lie: along its first axis, unless it has none or its value is known.
+    pub fn input_rows(&self, input: usize) -> Option<Rows> {
+        let declared = self.symbols[input].declared.as_ref()?;
+        match declared.shape.as_deref() {
+            Some([]) => None,
+            _ => Some(Rows::BATCH),
+        }
+    }
+
+    /// The batch size that the file fixes, where it fixes one.
+    pub fn fixed_rows(&self) -> Option<usize> {
+        self.inputs.iter().find_map(|&i| {
+            match self.symbols[i].declared.as_ref()?.shape.as_deref()?.first()? {
+                Dim::Fixed(n) => Some(*n),
+                _ => None,
+            }
+        })
+    }
+
+    /// The graph that computes the values at `targets`, for batches of one size and with every shape a number.
+    ///
+    /// What is constant is computed at once. Nodes that the targets do not need are left out, unsupported ones among them.
+    pub fn specialise(&self, how: &Specialisation, targets: &[usize]) -> Result<Specialised> {
+        let mut wanted = vec![false; self.symbols.len()];
+        for &t in targets {
+            wanted[t] = true;
+        }
+        let mut needed = vec![false; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            if node.outputs.iter().flatten().any(|&o| wanted[o]) {
+                needed[i] = true;
+                node.inputs.iter().flatten().for_each(|&v| wanted[v] = true);
+            }
+        }
+        let mut b = Builder::new(how.rows);
+        let mut values: Vec<Option<ValueId>> = vec![None; self.symbols.len()];
+        for (i, symbol) in self.symbols.iter().enumerate().filter(|(i, _)| wanted[*i]) {
+            if let Some(tensor) = symbol.constant.as_ref().or_else(|| how.known.get(&symbol.name)) {
+                let tensor = how.precision.map_or_else(|| tensor.clone(), |p| tensor.with_precision(p));
+                let id = b.constant_value(tensor);
+                b.rename(id, &symbol.name);
+                values[i] = Some(id);
+            }
+        }
+        for &i in &self.inputs {
+            if values[i].is_none() {
+                let fact = self.input_fact(i, how)?;
+                values[i] = Some(b.input(&self.symbols[i].name, fact));
+            }
+        }
+        for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            self.add(&mut b, node, how, &mut values)?;
+        }
+        b.set_origin(None);
+        let mut outputs = Vec::with_capacity(targets.len());
+        for &t in targets {
+            match values[t] {
+                Some(id) => outputs.push(id),
+                None => {
+                    let name = &self.symbols[t].name;
+                    return Err(ErrorKind::Malformed(format!("nothing computes {name:?}")).into());
+                }
+            }
+        }
+        Ok(Specialised { graph: b.finish(&outputs), values })
+    }
+
+    fn add(
+        &self,
+        b: &mut Builder,
+        node: &NetworkNode,
+        how: &Specialisation,
+        values: &mut [Option<ValueId>],
+    ) -> Result<()> {
+        let op = node.op.as_ref().map_err(|gap| ErrorKind::Unsupported {
+            node: node.name.clone(),
+            operator: if gap.domain.is_empty() {
+                gap.operator.clone()
+            } else {
+                format!("{}.{}", gap.domain, gap.operator)
+            },
+            opset: gap.opset,
+            reason: gap.reason.clone(),
+        })?;
+        let op = how.precision.and_then(|p| op.with_precision(p)).unwrap_or_else(|| Arc::clone(op));
+        let refused = |op: &Arc<dyn Operator>, message: String| ErrorKind::Operator {
+            node: node.name.clone(),
+            operator: op.definition().name,
+            message,
+        };
+        let mut inputs = Vec::with_capacity(node.inputs.len());
+        for input in &node.inputs {
+            match input {
+                None => inputs.push(None),
+                Some(i) => match values[*i] {
+                    Some(id) => inputs.push(Some(id)),
+                    None => {
+                        return Err(refused(
+                            &op,
+                            format!("its input {:?} is never computed", self.symbols[*i].name),
+                        )
+                        .into());
+                    }
+                },
+            }
+        }
+        b.set_origin(Some(Arc::from(node.name.as_str())));
+        let outputs = b.node(Arc::clone(&op), &inputs).map_err(|e| refused(&op, e.0))?;
+        for (symbol, &id) in node.outputs.iter().zip(&outputs) {
+            if let Some(symbol) = *symbol {
+                b.rename(id, &self.symbols[symbol].name);
+                values[symbol] = Some(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn input_fact(&self, input: usize, how: &Specialisation) -> Result<Fact> {
+        let symbol = &self.symbols[input];
+        let bad = |message: String| ErrorKind::Input { name: symbol.name.clone(), message };
+        let declared =
+            symbol.declared.as_ref().ok_or_else(|| bad("the file does not say its type".to_owned()))?;
+        let dtype = match how.precision {
+            Some(p) if declared.dtype.is_float() => p,
+            _ => declared.dtype,
+        };
+        if let Some(shape) = how.shapes.get(&symbol.name) {
+            return Ok(Fact::new(dtype, shape));
+        }
+        let dims = declared.shape.as_ref().ok_or_else(|| {
+            bad("the file does not say its shape; give data, from which it follows".to_owned())
+        })?;
+        let batch = self.batch_symbols();
+        let mut shape = Vec::with_capacity(dims.len());
+        for (axis, dim) in dims.iter().enumerate() {
+            shape.push(match dim {
+                Dim::Fixed(n) => *n,
+                _ if axis == 0 => how.rows,
+                Dim::Symbol(name) => match how.sizes.get(name) {
+                    Some(&n) => n,
+                    None if batch.contains_key(name.as_str()) => how.rows,
+                    None => {
+                        return Err(bad(format!("the size of dimension {axis} ({name}) is open; give data, from which it follows")).into());
+                    }
+                },
+                Dim::Unknown => {
+                    return Err(bad(format!("the size of dimension {axis} is open; give data, from which it follows")).into());
+                }
+            });
+        }
+        Ok(Fact::new(dtype, &shape))
+    }
+
+    fn batch_symbols(&self) -> HashMap<&str, ()> {
+        self.inputs
+            .iter()
+            .filter_map(|&i| match self.symbols[i].declared.as_ref()?.shape.as_ref()?.first()? {
+                Dim::Symbol(name) => Some((name.as_str(), ())),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Graph {
+    /// Where the rows of every value lie, from those of the inputs; an error naming the node that mixes rows.
+    pub fn rows_of_values(&self, inputs: &HashMap<ValueId, Rows>) -> Result<Vec<Option<Rows>>> {
+        use crate::rows::{RowsInput, RowsSite};
+        let mut rows: Vec<Option<Rows>> = vec![None; self.values.len()];
+        for (id, r) in inputs {
+            rows[id.index()] = Some(*r);
+        }
+        for node in &self.nodes {
+            if node.present().all(|v| rows[v.index()].is_none()) {
+                continue;
+            }
+            let site_inputs: Vec<Option<RowsInput<'_>>> = node
+                .inputs
+                .iter()
+                .map(|v| {
+                    v.map(|v| {
+                        let value = self.value(v);
+                        RowsInput {
+                            fact: &value.fact,
+                            rows: rows[v.index()],
+                            constant: value.constant.as_ref(),
+                        }
+                    })
+                })
+                .collect();
+            let outputs: Vec<&Fact> = node.outputs.iter().map(|o| self.fact(*o)).collect();
+            let site = RowsSite { rows: self.rows, inputs: &site_inputs, outputs: &outputs };
+            let found = node.op.rows(&site).map_err(|e| ErrorKind::RowsMix {
+                node: node.name.to_string(),
+                operator: node.op.definition().name,
+                reason: e.0,
+            })?;
+            for (o, r) in node.outputs.iter().zip(found) {
+                rows[o.index()] = r;
+            }
+        }
+        Ok(rows)
+    }
+}

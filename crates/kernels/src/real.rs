@@ -1,0 +1,117 @@
+//! The two float types that kernels compute in.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// `f32` or `f64`.
+pub trait Real:
+    Copy
+    + Default
+    + PartialOrd
+    + Send
+    + Sync
+    + std::fmt::Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+    + Sum
+    + 'static
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// −∞.
+    const LOWEST: Self;
+
+    /// The nearest value of this type.
+    fn of(value: f64) -> Self;
+    /// As `f64`, exactly.
+    fn wide(self) -> f64;
+    /// The exponential.
+    fn exp(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// The natural logarithm of 1 + x, exact for small x.
+    fn ln_1p(self) -> Self;
+    /// exp(x) − 1, exact for small x.
+    fn exp_m1(self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// |x|.
+    fn abs(self) -> Self;
+    /// x to the power of y.
+    fn powf(self, y: Self) -> Self;
+    /// The larger, and NaN where one is NaN.
+    fn larger(self, other: Self) -> Self;
+    /// The smaller, and NaN where one is NaN.
+    fn smaller(self, other: Self) -> Self;
+    /// Whether it is not a number.
+    fn is_nan(self) -> bool;
+}
+
+macro_rules! real {
+    ($type:ident, $erf:path) => {
+        impl Real for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const LOWEST: Self = Self::NEG_INFINITY;
+
+            fn of(value: f64) -> Self {
+                value as Self
+            }
+            fn wide(self) -> f64 {
+                self as f64
+            }
+            fn exp(self) -> Self {
+                self.exp()
+            }
+            fn ln(self) -> Self {
+                self.ln()
+            }
+            fn ln_1p(self) -> Self {
+                self.ln_1p()
+            }
+            fn exp_m1(self) -> Self {
+                self.exp_m1()
+            }
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+            fn tanh(self) -> Self {
+                self.tanh()
+            }
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+            fn abs(self) -> Self {
+                self.abs()
+            }
+            fn powf(self, y: Self) -> Self {
+                self.powf(y)
+            }
+            fn larger(self, other: Self) -> Self {
+                if self.is_nan() || self > other { self } else { other }
+            }
+            fn smaller(self, other: Self) -> Self {
+                if self.is_nan() || self < other { self } else { other }
+            }
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
+        }
+    };
+}
+
+real!(f32, libm::erff);
+real!(f64, libm::erf);
