@@ -1,1 +1,16 @@
-//! Turns a graph into a plan and runs it on tiles of points.
+//! Turns a graph into a plan and runs it on tiles of points. Knows nothing of attribution.
+//!
+//! A [`Plan`] is a graph ready to run on one thread. A [`Sweep`] runs plans over rows × points on all threads, in memory that does
+//! not grow with either, with the same bits for any number of threads.
+
+pub mod error;
+pub mod plan;
+pub mod profile;
+pub mod stage;
+pub mod sweep;
+
+pub use error::{Error, Result};
+pub use plan::{Plan, Workspace};
+pub use profile::Profile;
+pub use stage::{Feed, Stage};
+pub use sweep::{Control, GROUP, Points, Sweep, Yield};

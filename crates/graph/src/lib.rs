@@ -9,6 +9,7 @@ pub mod emit;
 pub mod error;
 pub mod graph;
 pub mod import;
+pub mod lower;
 pub mod network;
 pub mod operator;
 pub mod ops;

@@ -1,0 +1,145 @@
+//! A plan with what its inputs are fed from and where the rows of its values lie.
+
+use std::collections::HashMap;
+
+use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut};
+
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+
+/// What feeds an input of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// A row input of the sweep, by position.
+    Row(usize),
+    /// An output of the first stage, by position.
+    Carried(usize),
+    /// A number for each point, by position.
+    Point(usize),
+    /// A sum over the row's points, by position among the outputs of the point stage.
+    Sum(usize),
+}
+
+/// How the rows of a value lie in its flat, row-major elements: `outer` blocks of all rows, `each` elements of a row in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) outer: usize,
+    pub(crate) rows: usize,
+    pub(crate) each: usize,
+    /// Whether the value is the same for all rows; then it is one record, whatever the row.
+    pub(crate) shared: bool,
+}
+
+impl Layout {
+    pub(crate) fn new(fact: &Fact, rows: Option<Rows>, count: usize) -> Self {
+        match rows {
+            Some(r) => {
+                let (outer, each) = r.flat(&fact.shape, count);
+                Self { outer, rows: count, each, shared: false }
+            }
+            None => Self { outer: 1, rows: 1, each: fact.len(), shared: true },
+        }
+    }
+
+    /// A value with its rows first, as the sweep's inputs and results have them.
+    pub(crate) fn plain(rows: usize, each: usize) -> Self {
+        Self { outer: 1, rows, each, shared: false }
+    }
+
+    /// The number of elements that a row has.
+    pub(crate) fn record(&self) -> usize {
+        self.outer * self.each
+    }
+
+    /// The pieces of a row: where each starts, all of `each` elements.
+    pub(crate) fn pieces(&self, row: usize) -> impl Iterator<Item = usize> + '_ {
+        let row = if self.shared { 0 } else { row };
+        (0..self.outer).map(move |o| (o * self.rows + row) * self.each)
+    }
+}
+
+/// Copies one row's elements from one value to another whose rows have as many.
+pub(crate) fn copy_row(
+    (from, from_is, from_row): (Slice<'_>, Layout, usize),
+    (to, to_is, to_row): (SliceMut<'_>, Layout, usize),
+) {
+    macro_rules! go {
+        ($from:expr, $to:expr) => {
+            if from_is.each == to_is.each && from_is.outer == to_is.outer {
+                for (a, b) in from_is.pieces(from_row).zip(to_is.pieces(to_row)) {
+                    $to[b..b + to_is.each].clone_from_slice(&$from[a..a + from_is.each]);
+                }
+            } else {
+                let elements = from_is.pieces(from_row).flat_map(|a| $from[a..a + from_is.each].iter());
+                let places = to_is.pieces(to_row).flat_map(|b| b..b + to_is.each);
+                for (place, element) in places.zip(elements) {
+                    $to[place] = element.clone();
+                }
+            }
+        };
+    }
+    match (from, to) {
+        (Slice::F32(f), SliceMut::F32(t)) => go!(f, t),
+        (Slice::F64(f), SliceMut::F64(t)) => go!(f, t),
+        (Slice::I8(f), SliceMut::I8(t)) => go!(f, t),
+        (Slice::I16(f), SliceMut::I16(t)) => go!(f, t),
+        (Slice::I32(f), SliceMut::I32(t)) => go!(f, t),
+        (Slice::I64(f), SliceMut::I64(t)) => go!(f, t),
+        (Slice::U8(f), SliceMut::U8(t)) => go!(f, t),
+        (Slice::U16(f), SliceMut::U16(t)) => go!(f, t),
+        (Slice::U32(f), SliceMut::U32(t)) => go!(f, t),
+        (Slice::U64(f), SliceMut::U64(t)) => go!(f, t),
+        (Slice::Bool(f), SliceMut::Bool(t)) => go!(f, t),
+        (Slice::String(f), SliceMut::String(t)) => go!(f, t),
+        _ => {}
+    }
+}
+
+/// A plan, the feeds of its inputs, and the layouts of its values.
+#[derive(Debug)]
+pub struct Stage {
+    pub(crate) plan: Plan,
+    pub(crate) feeds: Vec<Feed>,
+    pub(crate) inputs: Vec<Layout>,
+    pub(crate) outputs: Vec<Layout>,
+    output_rows: Vec<Option<Rows>>,
+}
+
+impl Stage {
+    /// Plans a graph whose inputs are fed as `feeds` says and hold their rows where `input_rows` says.
+    ///
+    /// An error, naming the node, where the graph mixes rows.
+    pub fn new(graph: &Graph, feeds: &[Feed], input_rows: &[Option<Rows>]) -> Result<Self> {
+        let n = graph.inputs().len();
+        if feeds.len() != n || input_rows.len() != n {
+            return Err(Error::Mismatch(format!(
+                "a stage of {n} inputs is given {} feeds and {} places of rows",
+                feeds.len(),
+                input_rows.len()
+            )));
+        }
+        let given: HashMap<_, _> =
+            graph.inputs().iter().zip(input_rows).filter_map(|(id, rows)| rows.map(|r| (*id, r))).collect();
+        let rows = graph.rows_of_values(&given)?;
+        let count = graph.rows();
+        let layout = |id, r: Option<Rows>| Layout::new(graph.fact(id), r, count);
+        let output_rows: Vec<Option<Rows>> = graph.outputs().iter().map(|id| rows[id.index()]).collect();
+        Ok(Self {
+            plan: Plan::new(graph)?,
+            feeds: feeds.to_vec(),
+            inputs: graph.inputs().iter().zip(input_rows).map(|(&id, r)| layout(id, *r)).collect(),
+            outputs: graph.outputs().iter().zip(&output_rows).map(|(&id, r)| layout(id, *r)).collect(),
+            output_rows,
+        })
+    }
+
+    /// Where the rows of the outputs lie; `None` for one that is the same for all rows.
+    pub fn output_rows(&self) -> &[Option<Rows>] {
+        &self.output_rows
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}

@@ -1,0 +1,503 @@
+//! Running rows × points: a first stage on blocks of rows, a stage on tiles of points whose outputs are summed over each row's points, and
+//! a last stage on blocks of rows again.
+//!
+//! Sums are taken in a fixed order: the points of a row in groups of [`GROUP`], each group added up on its own, the groups then
+//! added in order. So the same bits come out for any number of threads, whatever the tile.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::plan::Workspace;
+use crate::profile::Profile;
+use crate::stage::{Feed, Layout, Stage, copy_row};
+
+/// The number of neighbouring points of a row that are added up before their sum is added to the row's.
+pub const GROUP: usize = 32;
+
+/// The points of each row.
+pub trait Points: Sync {
+    /// How many points a row has.
+    fn count(&self, row: usize) -> usize;
+    /// The number that a point feeds to the point stage's `input`-th point feed.
+    fn value(&self, input: usize, row: usize, point: usize) -> f64;
+    /// The factor of a point's outputs in the row's sums.
+    fn weight(&self, row: usize, point: usize) -> f64;
+}
+
+/// A result of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yield {
+    /// An output of the first stage.
+    Before(usize),
+    /// A sum over the row's points.
+    Sum(usize),
+    /// An output of the last stage.
+    After(usize),
+}
+
+/// What runs and what comes out.
+#[derive(Debug)]
+pub struct Sweep {
+    /// Runs once per row.
+    pub before: Stage,
+    /// Runs once per point.
+    pub point: Option<Stage>,
+    /// Runs once per row, after the sums.
+    pub after: Option<Stage>,
+    /// What comes out, in order.
+    pub results: Vec<Yield>,
+}
+
+/// How a sweep is run.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    /// The threads.
+    pub pool: &'a rayon::ThreadPool,
+    /// Set from outside to end the work early.
+    pub cancel: Option<&'a AtomicBool>,
+    /// Told, from any thread, how many rows have just been finished.
+    pub progress: Option<&'a (dyn Fn(usize) + Sync)>,
+    /// Collects times of operators.
+    pub profile: Option<&'a Mutex<Profile>>,
+}
+
+impl std::fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("threads", &self.pool.current_num_threads()).finish_non_exhaustive()
+    }
+}
+
+impl Control<'_> {
+    fn check(&self) -> Result<()> {
+        match self.cancel {
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::Interrupted),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Spaces {
+    before: Workspace,
+    point: Option<Workspace>,
+    after: Option<Workspace>,
+    profile: Option<Profile>,
+}
+
+/// One group of a row's points.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    /// The row, counted in its block.
+    local: usize,
+    first: usize,
+    count: usize,
+}
+
+/// A row's sums, one buffer for each output of the point stage.
+type Sums = Vec<Buffer>;
+
+impl Sweep {
+    /// Runs over all rows of `inputs`, whose first axis they are, and gives each result with its rows first.
+    ///
+    /// Memory beyond the inputs and results does not grow with rows or points.
+    pub fn run(
+        &self,
+        inputs: &[View<'_>],
+        rows: usize,
+        points: Option<&dyn Points>,
+        control: &Control<'_>,
+    ) -> Result<Vec<Tensor>> {
+        self.check(inputs, rows, points)?;
+        let size = self.before.plan.rows();
+        let blocks = rows.div_ceil(size.max(1));
+        let spaces: Mutex<Vec<Spaces>> = Mutex::new(Vec::new());
+        let job = Job { sweep: self, inputs, rows, points, control, spaces: &spaces };
+        let many = blocks >= 2 * control.pool.current_num_threads();
+        let one = |b: usize| job.block(b * size, size.min(rows - b * size), many);
+        let found: Vec<Vec<Buffer>> = if many {
+            control.pool.install(|| (0..blocks).into_par_iter().map(one).collect::<Result<_>>())?
+        } else {
+            (0..blocks).map(one).collect::<Result<_>>()?
+        };
+        if let Some(total) = control.profile
+            && let (Ok(mut total), Ok(spaces)) = (total.lock(), spaces.lock())
+        {
+            spaces.iter().filter_map(|s| s.profile.as_ref()).for_each(|p| total.merge(p));
+        }
+        self.results
+            .iter()
+            .enumerate()
+            .map(|(i, y)| {
+                let (dtype, record) = self.record(*y);
+                let mut all = Buffer::zeros(dtype, 0);
+                for block in &found {
+                    extend(&mut all, &block[i]);
+                }
+                Tensor::from_buffer(&[rows, record], all)
+                    .ok_or_else(|| Error::Mismatch(format!("result {i} has lost rows")))
+            })
+            .collect()
+    }
+
+    /// The type of a result, and how many elements of it a row has.
+    fn record(&self, y: Yield) -> (DType, usize) {
+        let of = |stage: &Stage, i: usize| {
+            (stage.plan.outputs().nth(i).map_or(DType::F32, |f| f.dtype), stage.outputs[i].record())
+        };
+        match y {
+            Yield::Before(i) => of(&self.before, i),
+            Yield::Sum(i) => self.point.as_ref().map_or((DType::F32, 0), |s| of(s, i)),
+            Yield::After(i) => self.after.as_ref().map_or((DType::F32, 0), |s| of(s, i)),
+        }
+    }
+
+    fn check(&self, inputs: &[View<'_>], rows: usize, points: Option<&dyn Points>) -> Result<()> {
+        if self.point.is_some() != points.is_some() {
+            return Err(Error::Mismatch(
+                "a sweep with points needs to be told them, and one without must not be".into(),
+            ));
+        }
+        let stages = [Some(&self.before), self.point.as_ref(), self.after.as_ref()];
+        for stage in stages.into_iter().flatten() {
+            for ((feed, layout), fact) in stage.feeds.iter().zip(&stage.inputs).zip(stage.plan.inputs()) {
+                let (dtype, record) = match *feed {
+                    Feed::Row(i) => {
+                        let Some(x) = inputs.get(i) else {
+                            return Err(Error::Mismatch(format!("row input {i} is missing")));
+                        };
+                        if x.shape.first() != Some(&rows) {
+                            return Err(Error::Mismatch(format!(
+                                "row input {i} has shape {:?}, expected {rows} rows",
+                                x.shape
+                            )));
+                        }
+                        (x.data.dtype(), if rows == 0 { layout.record() } else { x.data.len() / rows })
+                    }
+                    Feed::Carried(i) if i < self.before.outputs.len() => self.record(Yield::Before(i)),
+                    Feed::Sum(i) if self.point.as_ref().is_some_and(|p| i < p.outputs.len()) => {
+                        self.record(Yield::Sum(i))
+                    }
+                    Feed::Point(_) => (fact.dtype, 1),
+                    other => return Err(Error::Mismatch(format!("{other:?} feeds nothing"))),
+                };
+                if dtype != fact.dtype || record != layout.record() {
+                    return Err(Error::Mismatch(format!(
+                        "{feed:?} gives {record} elements of type {dtype} for each row, {} of type {} are expected",
+                        layout.record(),
+                        fact.dtype
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Job<'a> {
+    sweep: &'a Sweep,
+    inputs: &'a [View<'a>],
+    rows: usize,
+    points: Option<&'a dyn Points>,
+    control: &'a Control<'a>,
+    spaces: &'a Mutex<Vec<Spaces>>,
+}
+
+impl Job<'_> {
+    fn spaces(&self) -> Spaces {
+        let kept = self.spaces.lock().ok().and_then(|mut s| s.pop());
+        kept.unwrap_or_else(|| Spaces {
+            before: self.sweep.before.plan.workspace(),
+            point: self.sweep.point.as_ref().map(|s| s.plan.workspace()),
+            after: self.sweep.after.as_ref().map(|s| s.plan.workspace()),
+            profile: self.control.profile.map(|_| Profile::default()),
+        })
+    }
+
+    fn give_back(&self, spaces: Spaces) {
+        if let Ok(mut all) = self.spaces.lock() {
+            all.push(spaces);
+        }
+    }
+
+    /// Runs a block of rows, with the points on this thread where `alone` says so, else on all.
+    fn block(&self, first: usize, count: usize, alone: bool) -> Result<Vec<Buffer>> {
+        self.control.check()?;
+        let mut spaces = self.spaces();
+        let sweep = self.sweep;
+        let before = &sweep.before;
+        self.feed_rows(before, &mut spaces.before, first, count, None, None);
+        enter(&mut spaces.profile, "row");
+        before.plan.run(&mut spaces.before, spaces.profile.as_mut())?;
+        let mut sums: Vec<Sums> = Vec::new();
+        if let (Some(stage), Some(points)) = (&sweep.point, self.points) {
+            let groups: Vec<Group> = (0..count)
+                .flat_map(|local| {
+                    let n = points.count(first + local);
+                    (0..n.div_ceil(GROUP)).map(move |g| Group {
+                        local,
+                        first: g * GROUP,
+                        count: GROUP.min(n - g * GROUP),
+                    })
+                })
+                .collect();
+            sums = (0..count).map(|_| zero_sums(stage)).collect();
+            enter(&mut spaces.profile, "point");
+            if alone || groups.len() == 1 {
+                let Spaces { before, point, profile, .. } = &mut spaces;
+                if let Some(space) = point {
+                    self.tiles(stage, points, first, &groups, before, space, profile, &mut |group, part| {
+                        add_sums(&mut sums[group.local], part);
+                    })?;
+                }
+            } else {
+                self.tiles_on_all_threads(stage, points, first, &groups, &spaces.before, &mut sums)?;
+            }
+        }
+        if let (Some(stage), Some(space)) = (&sweep.after, &mut spaces.after) {
+            self.feed_rows(stage, space, first, count, Some(&spaces.before), Some(&sums));
+            enter(&mut spaces.profile, "row, after");
+            stage.plan.run(space, spaces.profile.as_mut())?;
+        }
+        let found = sweep.results.iter().map(|y| self.collect(*y, count, &spaces, &sums)).collect();
+        self.give_back(spaces);
+        if let Some(progress) = self.control.progress {
+            progress(count);
+        }
+        Ok(found)
+    }
+
+    /// Fills the inputs of a stage that runs on rows. Rows that the block lacks repeat its last.
+    fn feed_rows(
+        &self,
+        stage: &Stage,
+        space: &mut Workspace,
+        first: usize,
+        count: usize,
+        before: Option<&Workspace>,
+        sums: Option<&[Sums]>,
+    ) {
+        for (i, (feed, layout)) in stage.feeds.iter().zip(&stage.inputs).enumerate() {
+            for row in 0..layout.rows {
+                let local = row.min(count.saturating_sub(1));
+                let to = (stage.plan.input(space, i), *layout, row);
+                match *feed {
+                    Feed::Row(k) => {
+                        let x = self.inputs[k];
+                        let from = Layout::plain(self.rows, layout.record());
+                        copy_row((x.data, from, first + local), to);
+                    }
+                    Feed::Carried(k) => {
+                        if let Some(before) = before {
+                            let from = &self.sweep.before;
+                            copy_row((from.plan.output(before, k), from.outputs[k], local), to);
+                        }
+                    }
+                    Feed::Sum(k) => {
+                        if let Some(sums) = sums {
+                            let from = Layout::plain(1, layout.record());
+                            copy_row((sums[local][k].as_slice(), from, 0), to);
+                        }
+                    }
+                    Feed::Point(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Runs the points of some groups tile by tile and tells each group's sums, in order.
+    #[allow(clippy::too_many_arguments)]
+    fn tiles(
+        &self,
+        stage: &Stage,
+        points: &dyn Points,
+        first: usize,
+        groups: &[Group],
+        before: &Workspace,
+        space: &mut Workspace,
+        profile: &mut Option<Profile>,
+        tell: &mut dyn FnMut(Group, &Sums),
+    ) -> Result<()> {
+        let size = stage.plan.rows();
+        let mut part = zero_sums(stage);
+        let mut queue = groups.iter().flat_map(|g| (0..g.count).map(move |k| (*g, k)));
+        let mut tile: Vec<(Group, usize)> = Vec::with_capacity(size);
+        loop {
+            tile.clear();
+            tile.extend(queue.by_ref().take(size));
+            if tile.is_empty() {
+                return Ok(());
+            }
+            self.control.check()?;
+            for (i, (feed, layout)) in stage.feeds.iter().zip(&stage.inputs).enumerate() {
+                for (p, (group, k)) in tile.iter().enumerate() {
+                    let (row, point) = (first + group.local, group.first + k);
+                    match *feed {
+                        Feed::Row(r) => {
+                            let from = Layout::plain(self.rows, layout.record());
+                            copy_row(
+                                (self.inputs[r].data, from, row),
+                                (stage.plan.input(space, i), *layout, p),
+                            );
+                        }
+                        Feed::Carried(c) => {
+                            let from = &self.sweep.before;
+                            let from = (from.plan.output(before, c), from.outputs[c], group.local);
+                            copy_row(from, (stage.plan.input(space, i), *layout, p));
+                        }
+                        Feed::Point(v) => {
+                            let value = points.value(v, row, point);
+                            set(stage, space, i, *layout, p, value);
+                        }
+                        Feed::Sum(_) => {}
+                    }
+                }
+            }
+            stage.plan.run(space, profile.as_mut())?;
+            for (p, (group, k)) in tile.iter().enumerate() {
+                let weight = points.weight(first + group.local, group.first + k);
+                for (o, sum) in part.iter_mut().enumerate() {
+                    add_weighted(sum, stage.plan.output(space, o), stage.outputs[o], p, weight, *k == 0);
+                }
+                if *k + 1 == group.count {
+                    tell(*group, &part);
+                }
+            }
+        }
+    }
+
+    /// The same with the groups spread over the threads, in waves, so that few sums are held at a time.
+    fn tiles_on_all_threads(
+        &self,
+        stage: &Stage,
+        points: &dyn Points,
+        first: usize,
+        groups: &[Group],
+        before: &Workspace,
+        sums: &mut [Sums],
+    ) -> Result<()> {
+        let threads = self.control.pool.current_num_threads();
+        let each = stage.plan.rows().div_ceil(GROUP).max(1);
+        for wave in groups.chunks(each * threads * 4) {
+            let parts: Vec<Vec<(Group, Sums)>> = self.control.pool.install(|| {
+                wave.par_chunks(each)
+                    .map(|groups| {
+                        let mut spaces = self.spaces();
+                        let mut parts = Vec::with_capacity(groups.len());
+                        enter(&mut spaces.profile, "point");
+                        let Spaces { point, profile, .. } = &mut spaces;
+                        if let Some(space) = point {
+                            self.tiles(
+                                stage,
+                                points,
+                                first,
+                                groups,
+                                before,
+                                space,
+                                profile,
+                                &mut |group, part| {
+                                    parts.push((group, part.clone()));
+                                },
+                            )?;
+                        }
+                        self.give_back(spaces);
+                        Ok(parts)
+                    })
+                    .collect::<Result<_>>()
+            })?;
+            for (group, part) in parts.iter().flatten() {
+                add_sums(&mut sums[group.local], part);
+            }
+        }
+        Ok(())
+    }
+
+    fn collect(&self, y: Yield, count: usize, spaces: &Spaces, sums: &[Sums]) -> Buffer {
+        let (dtype, record) = self.sweep.record(y);
+        let mut out = Buffer::zeros(dtype, count * record);
+        let to = Layout::plain(count, record);
+        for row in 0..count {
+            let from: (Slice<'_>, Layout, usize) = match y {
+                Yield::Before(i) => {
+                    let stage = &self.sweep.before;
+                    (stage.plan.output(&spaces.before, i), stage.outputs[i], row)
+                }
+                Yield::Sum(i) => (sums[row][i].as_slice(), Layout::plain(1, record), 0),
+                Yield::After(i) => match (&self.sweep.after, &spaces.after) {
+                    (Some(stage), Some(space)) => (stage.plan.output(space, i), stage.outputs[i], row),
+                    _ => continue,
+                },
+            };
+            copy_row(from, (out.as_slice_mut(), to, row));
+        }
+        out
+    }
+}
+
+fn enter(profile: &mut Option<Profile>, stage: &'static str) {
+    if let Some(profile) = profile {
+        profile.enter(stage);
+    }
+}
+
+fn zero_sums(stage: &Stage) -> Sums {
+    stage.plan.outputs().zip(&stage.outputs).map(|(f, l)| Buffer::zeros(f.dtype, l.record())).collect()
+}
+
+fn set(stage: &Stage, space: &mut Workspace, i: usize, layout: Layout, row: usize, value: f64) {
+    use pellucid_graph::SliceMut;
+    let at = layout.pieces(row).next().unwrap_or(0);
+    match stage.plan.input(space, i) {
+        SliceMut::F32(v) => v[at] = value as f32,
+        SliceMut::F64(v) => v[at] = value,
+        SliceMut::I64(v) => v[at] = value as i64,
+        SliceMut::I32(v) => v[at] = value as i32,
+        _ => {}
+    }
+}
+
+fn add_sums(total: &mut Sums, part: &Sums) {
+    for (t, p) in total.iter_mut().zip(part) {
+        match (t, p) {
+            (Buffer::F32(t), Buffer::F32(p)) => t.iter_mut().zip(p).for_each(|(t, p)| *t += p),
+            (Buffer::F64(t), Buffer::F64(p)) => t.iter_mut().zip(p).for_each(|(t, p)| *t += p),
+            _ => {}
+        }
+    }
+}
+
+/// Adds a point's elements times its weight to a group's sum, which it starts where `fresh` says so.
+fn add_weighted(sum: &mut Buffer, from: Slice<'_>, layout: Layout, row: usize, weight: f64, fresh: bool) {
+    macro_rules! go {
+        ($sum:expr, $from:expr, $weight:expr) => {{
+            let weight = $weight;
+            for (part, at) in $sum.chunks_exact_mut(layout.each.max(1)).zip(layout.pieces(row)) {
+                let from = &$from[at..at + layout.each];
+                if fresh {
+                    part.iter_mut().zip(from).for_each(|(s, v)| *s = weight * *v);
+                } else {
+                    part.iter_mut().zip(from).for_each(|(s, v)| *s += weight * *v);
+                }
+            }
+        }};
+    }
+    match (sum, from) {
+        (Buffer::F32(s), Slice::F32(v)) => go!(s, v, weight as f32),
+        (Buffer::F64(s), Slice::F64(v)) => go!(s, v, weight),
+        _ => {}
+    }
+}
+
+fn extend(all: &mut Buffer, more: &Buffer) {
+    macro_rules! go {
+        ($($variant:ident),*) => {
+            match (all, more) {
+                $((Buffer::$variant(a), Buffer::$variant(m)) => a.extend_from_slice(m),)*
+                _ => {}
+            }
+        };
+    }
+    go!(F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool, String);
+}
