@@ -1,0 +1,7 @@
+//! The plots, one file each.
+
+pub(crate) mod attribution;
+pub(crate) mod confusion;
+pub(crate) mod counts;
+pub(crate) mod loss;
+pub(crate) mod roc;
