@@ -168,6 +168,26 @@ impl Case {
     }
 }
 
+/// The gradients of the sum of an operator's first output with respect to each input, for tests of kinks and ties.
+pub(crate) fn gradients(op: impl Operator, inputs: &[Tensor]) -> Vec<Tensor> {
+    let mut b = Builder::new(1);
+    let ids: Vec<ValueId> = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, t)| b.input(&format!("x{i}"), Fact::new(t.dtype(), t.shape())))
+        .collect();
+    let output = b.push(op, &ids).unwrap();
+    let seed = b.ones_like(output).unwrap();
+    let found = differentiate(&mut b, &[(output, seed)], &ids, &mut no_rule).unwrap();
+    let graph = b.finish(&[output]);
+    let given: Vec<(ValueId, Tensor)> = ids.iter().copied().zip(inputs.iter().cloned()).collect();
+    let gradient = |id: Option<ValueId>, t: &Tensor| match id {
+        Some(id) => evaluate(&graph, &given, &[id]).remove(0),
+        None => Tensor::zeros(t.dtype(), t.shape()).unwrap(),
+    };
+    found.into_iter().zip(inputs).map(|(id, t)| gradient(id, t)).collect()
+}
+
 /// A tensor of 64-bit floats.
 pub(crate) fn f64s(shape: &[usize], data: &[f64]) -> Tensor {
     Tensor::new(shape, data.to_vec()).unwrap()

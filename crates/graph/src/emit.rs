@@ -6,7 +6,7 @@ use crate::build::{Builder, filled};
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::ops;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 macro_rules! unary {
     ($($name:ident => $op:ident: $doc:literal),* $(,)?) => { impl Builder { $(
@@ -27,13 +27,33 @@ macro_rules! binary {
 }
 
 unary! {
+    abs => Abs: "|x|.",
+    cos => Cos: "The cosine.",
+    erf => Erf: "The error function.",
+    exp => Exp: "The exponential.",
+    log => Log: "The natural logarithm.",
+    neg => Neg: "−x.",
+    not => Not: "Logical not.",
+    reciprocal => Reciprocal: "1 / x.",
     relu => Relu: "max(x, 0).",
+    sigmoid => Sigmoid: "1 / (1 + exp(−x)).",
+    sign => Sign: "−1, 0 or 1.",
+    sin => Sin: "The sine.",
+    sqrt => Sqrt: "The square root.",
+    tanh => Tanh: "The hyperbolic tangent.",
 }
 
 binary! {
     add => Add: "x + y, broadcast.",
+    and => And: "Logical and, broadcast.",
+    div => Div: "x / y, broadcast.",
+    equal => Equal: "x = y, broadcast.",
     greater => Greater: "x > y, broadcast.",
+    greater_or_equal => GreaterOrEqual: "x ≥ y, broadcast.",
+    less => Less: "x < y, broadcast.",
     mul => Mul: "x · y, broadcast.",
+    pow => Pow: "x to the power y, broadcast.",
+    sub => Sub: "x − y, broadcast.",
 }
 
 impl Builder {
@@ -95,6 +115,11 @@ impl Builder {
     pub fn positive(&mut self, x: ValueId) -> OpResult<ValueId> {
         let zero = self.scalar_like(x, 0.0)?;
         self.greater(x, zero)
+    }
+
+    /// The elements of x as another type.
+    pub fn cast(&mut self, x: ValueId, to: DType) -> OpResult<ValueId> {
+        if self.fact(x).dtype == to { Ok(x) } else { self.push(ops::Cast { to }, &[x]) }
     }
 
     /// The same elements in another shape.

@@ -3,6 +3,7 @@
 //! Every kernel is single-threaded, takes plain slices and sums in one fixed order, so that a result does
 //! not depend on threads, tiles or neighbours.
 
+pub mod activation;
 pub mod broadcast;
 pub mod matrix;
 pub mod random;

@@ -2,6 +2,8 @@
 //!
 //! A new operator is a file here and its two lines below, in alphabetical order.
 
+mod convert;
+mod elementwise;
 mod reduce;
 mod support;
 
@@ -16,15 +18,44 @@ macro_rules! operators {
 }
 
 operators! {
+    abs: Abs;
     add: Add;
+    and: And;
+    cast: Cast;
+    cast_like: CastLike;
+    cos: Cos;
+    div: Div;
+    equal: Equal;
+    erf: Erf;
+    exp: Exp;
     expand: Expand;
     gemm: Gemm;
     greater: Greater;
+    greater_or_equal: GreaterOrEqual;
+    less: Less;
+    less_or_equal: LessOrEqual;
+    log: Log;
+    max: Max;
+    mean: Mean;
+    min: Min;
     mul: Mul;
+    neg: Neg;
+    not: Not;
+    or: Or;
+    pow: Pow;
+    reciprocal: Reciprocal;
     reduce_sum: ReduceSum;
     relu: Relu;
     reshape: Reshape;
+    sigmoid: Sigmoid;
+    sign: Sign;
+    sin: Sin;
+    sqrt: Sqrt;
+    sub: Sub;
+    sum: Sum;
+    tanh: Tanh;
     where_: Where;
+    xor: Xor;
 }
 
 /// The definition of an operator by its domain and name.

@@ -1,0 +1,77 @@
+//! GreaterOrEqual: x ≥ y, broadcast as numpy does; false where either is NaN.
+
+use std::sync::Arc;
+
+use super::support::{broadcast, compare};
+use crate::error::OpResult;
+use crate::graph::Fact;
+use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::rows::{self, Rows, RowsSite};
+use crate::tensor::{DType, View, ViewMut};
+
+/// GreaterOrEqual's entry in the table.
+pub static DEFINITION: Definition = Definition {
+    name: "GreaterOrEqual",
+    domain: "",
+    since: 12,
+    summary: "x ≥ y, broadcast",
+    derivative: "0 everywhere",
+    import: |node| {
+        node.expect_inputs(2, 2)?;
+        Ok(Arc::new(GreaterOrEqual))
+    },
+    #[cfg(test)]
+    cases: tests::cases,
+};
+
+/// x ≥ y, broadcast.
+#[derive(Clone, Copy, Debug)]
+pub struct GreaterOrEqual;
+
+impl Operator for GreaterOrEqual {
+    fn definition(&self) -> &'static Definition {
+        &DEFINITION
+    }
+
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        Ok(vec![Fact { dtype: DType::Bool, ..broadcast(inputs)? }])
+    }
+
+    fn kind(&self, _active: &[bool]) -> Kind {
+        Kind::Constant
+    }
+
+    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        rows::elementwise(site)
+    }
+
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        compare!(inputs, outputs, |a, b| a >= b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GreaterOrEqual;
+    use crate::cases::{Case, bools, f64s};
+    use crate::tensor::Tensor;
+
+    pub(super) fn cases() -> Vec<Case> {
+        vec![
+            Case::new(GreaterOrEqual)
+                .input(f64s(&[3], &[1.0, 2.0, 3.0]))
+                .input(f64s(&[], &[2.0]))
+                .expect(bools(&[3], &[false, true, true]))
+                .fixed(&[0, 1]),
+            Case::new(GreaterOrEqual)
+                .input(f64s(&[1], &[f64::NAN]))
+                .input(f64s(&[1], &[f64::NAN]))
+                .expect(bools(&[1], &[false])),
+            Case::new(GreaterOrEqual)
+                .input(Tensor::vector(vec![1u8, 9]))
+                .input(Tensor::vector(vec![9u8, 1]))
+                .expect(bools(&[2], &[false, true])),
+            Case::new(GreaterOrEqual).random(&[3, 4]).random(&[3, 1]),
+        ]
+    }
+}

@@ -1,0 +1,70 @@
+//! Not: logical not of booleans, elementwise.
+
+use std::sync::Arc;
+
+use super::elementwise::bools;
+use super::support::{data, out};
+use crate::error::OpResult;
+use crate::graph::Fact;
+use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::rows::{self, Rows, RowsSite};
+use crate::tensor::{View, ViewMut};
+use pellucid_kernels::broadcast;
+
+/// Not's entry in the table.
+pub static DEFINITION: Definition = Definition {
+    name: "Not",
+    domain: "",
+    since: 1,
+    summary: "logical not",
+    derivative: "none: booleans carry no gradient",
+    import: |node| {
+        node.expect_inputs(1, 1)?;
+        Ok(Arc::new(Not))
+    },
+    #[cfg(test)]
+    cases: tests::cases,
+};
+
+/// Logical not.
+#[derive(Clone, Copy, Debug)]
+pub struct Not;
+
+impl Operator for Not {
+    fn definition(&self) -> &'static Definition {
+        &DEFINITION
+    }
+
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        bools(inputs)
+    }
+
+    fn kind(&self, _active: &[bool]) -> Kind {
+        Kind::Constant
+    }
+
+    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        rows::elementwise(site)
+    }
+
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        let x = data::<bool>(inputs, 0)?;
+        broadcast::map(x, out::<bool>(outputs, 0)?, |&v| !v);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Not;
+    use crate::cases::{Case, bools};
+
+    pub(super) fn cases() -> Vec<Case> {
+        vec![
+            Case::new(Not)
+                .input(bools(&[2, 2], &[true, true, false, false]))
+                .expect(bools(&[2, 2], &[false, false, true, true])),
+            Case::new(Not).input(bools(&[3, 1], &[true, false, true])),
+        ]
+    }
+}

@@ -1,0 +1,67 @@
+//! Or: logical or of booleans, broadcast as numpy does.
+
+use std::sync::Arc;
+
+use super::elementwise::{bools, logic};
+use crate::error::OpResult;
+use crate::graph::Fact;
+use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::rows::{self, Rows, RowsSite};
+use crate::tensor::{View, ViewMut};
+
+/// Or's entry in the table.
+pub static DEFINITION: Definition = Definition {
+    name: "Or",
+    domain: "",
+    since: 7,
+    summary: "logical or, broadcast",
+    derivative: "none: booleans carry no gradient",
+    import: |node| {
+        node.expect_inputs(2, 2)?;
+        Ok(Arc::new(Or))
+    },
+    #[cfg(test)]
+    cases: tests::cases,
+};
+
+/// Logical or, broadcast.
+#[derive(Clone, Copy, Debug)]
+pub struct Or;
+
+impl Operator for Or {
+    fn definition(&self) -> &'static Definition {
+        &DEFINITION
+    }
+
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        bools(inputs)
+    }
+
+    fn kind(&self, _active: &[bool]) -> Kind {
+        Kind::Constant
+    }
+
+    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        rows::elementwise(site)
+    }
+
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        logic(inputs, outputs, |a, b| a | b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Or;
+    use crate::cases::{Case, bools};
+
+    pub(super) fn cases() -> Vec<Case> {
+        vec![
+            Case::new(Or)
+                .input(bools(&[2, 2], &[true, true, false, false]))
+                .input(bools(&[2], &[true, false]))
+                .expect(bools(&[2, 2], &[true, true, true, false])),
+            Case::new(Or).input(bools(&[3, 1], &[true, false, true])).input(bools(&[1, 2], &[true, false])),
+        ]
+    }
+}

@@ -1,0 +1,85 @@
+//! Sub: x − y, broadcast as numpy does. Integers wrap.
+
+use std::sync::Arc;
+
+use super::support::{broadcast, zip_number};
+use crate::build::Builder;
+use crate::error::OpResult;
+use crate::graph::Fact;
+use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::rows::{self, Rows, RowsSite};
+use crate::tensor::{View, ViewMut};
+
+/// Sub's entry in the table.
+pub static DEFINITION: Definition = Definition {
+    name: "Sub",
+    domain: "",
+    since: 7,
+    summary: "x − y, broadcast",
+    derivative: "everywhere",
+    import: |node| {
+        node.expect_inputs(2, 2)?;
+        Ok(Arc::new(Sub))
+    },
+    #[cfg(test)]
+    cases: tests::cases,
+};
+
+/// x − y, broadcast.
+#[derive(Clone, Copy, Debug)]
+pub struct Sub;
+
+impl Operator for Sub {
+    fn definition(&self) -> &'static Definition {
+        &DEFINITION
+    }
+
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        Ok(vec![broadcast(inputs)?])
+    }
+
+    fn kind(&self, _active: &[bool]) -> Kind {
+        Kind::Affine
+    }
+
+    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        rows::elementwise(site)
+    }
+
+    fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
+        let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None; site.inputs.len()])) };
+        let mut found = vec![None, None];
+        for i in (0..2).filter(|&i| site.active(i)) {
+            let shape = b.shape(site.input(i)?).to_vec();
+            let sum = b.unbroadcast(g, &shape)?;
+            found[i] = Some(if i == 0 { sum } else { b.neg(sum)? });
+        }
+        Ok(Some(found))
+    }
+
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        zip_number!(inputs, outputs, float | a, b | a - b, integer | a, b | a.wrapping_sub(b))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sub;
+    use crate::cases::{Case, f64s};
+    use crate::tensor::Tensor;
+
+    pub(super) fn cases() -> Vec<Case> {
+        vec![
+            Case::new(Sub)
+                .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
+                .input(f64s(&[2], &[10.0, 20.0]))
+                .expect(f64s(&[2, 2], &[-9.0, -18.0, -7.0, -16.0])),
+            Case::new(Sub).random(&[3, 1, 4]).random(&[2, 1]),
+            Case::new(Sub).random(&[]).random(&[3, 4]).rows(&[1]),
+            Case::new(Sub)
+                .input(Tensor::vector(vec![4u8]))
+                .input(Tensor::vector(vec![10u8]))
+                .expect(Tensor::vector(vec![250u8])),
+        ]
+    }
+}
