@@ -88,11 +88,23 @@ pub(crate) struct Label {
     pub(crate) ink: Ink,
     /// Turned to read from bottom to top, about (x, y).
     pub(crate) turned: bool,
+    /// Set off from lines that pass behind it.
+    pub(crate) halo: bool,
 }
 
 impl Label {
     pub(crate) fn new(text: impl Into<String>, x: f64, y: f64, size: f64, ink: Ink) -> Self {
-        Self { text: text.into(), x, y, size, bold: false, anchor: Anchor::Start, ink, turned: false }
+        Self {
+            text: text.into(),
+            x,
+            y,
+            size,
+            bold: false,
+            anchor: Anchor::Start,
+            ink,
+            turned: false,
+            halo: false,
+        }
     }
 
     pub(crate) fn anchored(self, anchor: Anchor) -> Self {
@@ -101,6 +113,10 @@ impl Label {
 
     pub(crate) fn bold(self) -> Self {
         Self { bold: true, ..self }
+    }
+
+    pub(crate) fn with_halo(self) -> Self {
+        Self { halo: true, ..self }
     }
 
     pub(crate) fn turned(self) -> Self {
@@ -313,7 +329,12 @@ impl Painter {
     }
 
     fn label(&mut self, label: &Label) {
-        let paint = self.paint(&[("fill", label.ink)]);
+        let mut inks = vec![("fill", label.ink)];
+        inks.extend(label.halo.then_some(("stroke", Ink::Background)));
+        let mut paint = self.paint(&inks);
+        if label.halo {
+            paint.push_str(" stroke-width=\"4\" stroke-linejoin=\"round\" paint-order=\"stroke\"");
+        }
         let (x, y, size) = (coordinate(label.x), coordinate(label.y), coordinate(label.size));
         let weight = if label.bold { " font-weight=\"600\"" } else { "" };
         let anchor = match label.anchor {

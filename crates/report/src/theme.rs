@@ -28,7 +28,7 @@ pub(crate) enum Ink {
     /// The background of a cell, from 0 to [`RAMP_STEPS`].
     Ramp(u8),
     /// The text on such a cell.
-    OnRamp(u8),
+    OnRamp,
 }
 
 /// The last step of the ramp of cell colours.
@@ -45,8 +45,9 @@ const SERIES: [(Rgb, Rgb); 6] = [
     ([0x57, 0x60, 0x6a], [0xa5, 0xb4, 0xc8]),
 ];
 
-const RAMP_LIGHT: (Rgb, Rgb) = ([0xf1, 0xf6, 0xfc], [0x0a, 0x52, 0x9c]);
-const RAMP_DARK: (Rgb, Rgb) = ([0x16, 0x1e, 0x2a], [0x7d, 0xbb, 0xff]);
+/// The ramps stay light, or dark, enough that one colour of text reads well on every step.
+const RAMP_LIGHT: (Rgb, Rgb) = ([0xf1, 0xf6, 0xfc], [0x74, 0xae, 0xea]);
+const RAMP_DARK: (Rgb, Rgb) = ([0x16, 0x1e, 0x2a], [0x1d, 0x60, 0xab]);
 
 impl Ink {
     /// The colour in the light or the dark theme, as `#rrggbb`.
@@ -68,7 +69,7 @@ impl Ink {
             Ink::Magnitude => "magnitude".to_owned(),
             Ink::Series(i) => format!("series{}", i % SERIES.len()),
             Ink::Ramp(step) => format!("ramp{}", step.min(RAMP_STEPS)),
-            Ink::OnRamp(step) => format!("onramp{}", step.min(RAMP_STEPS)),
+            Ink::OnRamp => "onramp".to_owned(),
         }
     }
 
@@ -84,7 +85,7 @@ impl Ink {
             Ink::Magnitude => ([0x5a, 0x6f, 0x88], [0xa0, 0xb2, 0xc8]),
             Ink::Series(i) => SERIES[i % SERIES.len()],
             Ink::Ramp(step) => (mix(RAMP_LIGHT, step), mix(RAMP_DARK, step)),
-            Ink::OnRamp(step) => (readable_on(mix(RAMP_LIGHT, step)), readable_on(mix(RAMP_DARK, step))),
+            Ink::OnRamp => ([0x0b, 0x0f, 0x14], [0xff, 0xff, 0xff]),
         };
         if dark { dark_value } else { light_value }
     }
@@ -98,28 +99,23 @@ fn mix((from, to): (Rgb, Rgb), step: u8) -> Rgb {
     })
 }
 
-fn readable_on(background: Rgb) -> Rgb {
-    let (black, white) = ([0x00, 0x00, 0x00], [0xff, 0xff, 0xff]);
-    if contrast(black, background) >= contrast(white, background) { black } else { white }
-}
-
-/// The contrast ratio of two colours as WCAG 2 defines it, from 1 to 21.
-fn contrast(a: Rgb, b: Rgb) -> f64 {
-    let (a, b) = (luminance(a), luminance(b));
-    (a.max(b) + 0.05) / (a.min(b) + 0.05)
-}
-
-fn luminance(rgb: Rgb) -> f64 {
-    let linear = rgb.map(|c| {
-        let c = f64::from(c) / 255.0;
-        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-    });
-    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The contrast ratio of two colours as WCAG 2 defines it, from 1 to 21.
+    fn contrast(a: Rgb, b: Rgb) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    fn luminance(rgb: Rgb) -> f64 {
+        let linear = rgb.map(|c| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        });
+        0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    }
 
     #[track_caller]
     fn check(ink: Ink, on: Ink, least: f64) {
@@ -135,7 +131,7 @@ mod tests {
             check(ink, Ink::Background, 4.5);
         }
         for step in 0..=RAMP_STEPS {
-            check(Ink::OnRamp(step), Ink::Ramp(step), 4.5);
+            check(Ink::OnRamp, Ink::Ramp(step), 6.0);
         }
     }
 

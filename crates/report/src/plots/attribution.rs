@@ -303,7 +303,8 @@ impl AttributionBars {
         let is_left = row.value.is_finite() && row.value < 0.0;
         let (x, anchor) = if is_left { (end - GAP, Anchor::End) } else { (end + GAP, Anchor::Start) };
         let ink = if row.value.is_finite() { Ink::Text } else { Ink::Muted };
-        drawing.label(Label::new(text, x, middle + TO_BASELINE, LABEL_SIZE, ink).anchored(anchor));
+        let label = Label::new(text, x, middle + TO_BASELINE, LABEL_SIZE, ink);
+        drawing.label(label.anchored(anchor).with_halo());
     }
 
     /// Grid lines, tick labels below, and the name of the axis; the y below them.

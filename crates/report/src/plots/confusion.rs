@@ -9,6 +9,8 @@ use crate::theme::{Ink, RAMP_STEPS};
 
 const LEAST_WIDTH: f64 = 440.0;
 const WIDEST_NAME: f64 = 180.0;
+/// The widest name that a column is widened for.
+const WIDEST_COLUMN_NAME: f64 = 110.0;
 const COUNT_SIZE: f64 = 17.0;
 const LINE: f64 = 14.5;
 /// With more classes than this, cells carry colour only; the numbers are in the table.
@@ -83,7 +85,7 @@ impl ConfusionMatrix {
         let fill = Ink::Ramp(step);
         drawing.rect(Rect { x, y, width: w - 2.0, height: h - 2.0, fill, outline: None, tooltip });
         if self.size() <= MOST_WITH_TEXT {
-            let (middle, ink) = (x + (w - 2.0) / 2.0, Ink::OnRamp(step));
+            let (middle, ink) = (x + (w - 2.0) / 2.0, Ink::OnRamp);
             let y = y + (h - 2.0) / 2.0;
             drawing
                 .label(Label::new(count, middle, y + 1.0, COUNT_SIZE, ink).bold().anchored(Anchor::Middle));
@@ -91,8 +93,8 @@ impl ConfusionMatrix {
         }
     }
 
-    /// The width of a cell that holds every count and share.
-    fn cell_width(&self) -> f64 {
+    /// The width of a cell that holds every count and share, and a name of the given width.
+    fn cell_width(&self, name_width: f64) -> f64 {
         let size = self.size();
         if size > MOST_WITH_TEXT {
             return 20.0;
@@ -106,21 +108,22 @@ impl ConfusionMatrix {
             }
         }
         let wanted = if size <= 3 { 132.0 } else { 76.0 };
-        (widest + 20.0).max(wanted)
+        (widest + 20.0).max(name_width + 12.0).max(wanted)
     }
 }
 
 impl Plot for ConfusionMatrix {
     fn drawing(&self) -> Drawing {
         let size = self.size();
-        let cell_width = self.cell_width();
-        let cell_height = if size > MOST_WITH_TEXT { 20.0 } else { (cell_width * 0.62).clamp(58.0, 84.0) };
         let names: Vec<Vec<String>> =
             (0..size).map(|i| wrap(&self.class_name(i), LABEL_SIZE, false, WIDEST_NAME)).collect();
         let lines_width = |lines: &Vec<String>| {
             lines.iter().map(|line| reserved(line, LABEL_SIZE, false)).fold(0.0, f64::max)
         };
         let name_width = names.iter().map(lines_width).fold(0.0, f64::max);
+        // A column is wide enough for most names; a longer name is broken into lines.
+        let cell_width = self.cell_width(name_width.min(WIDEST_COLUMN_NAME));
+        let cell_height = if size > MOST_WITH_TEXT { 20.0 } else { (cell_width * 0.62).clamp(58.0, 84.0) };
         // Names above narrow columns are turned to read upwards.
         let turned = size > MOST_WITH_TEXT || name_width > (cell_width - 8.0).max(WIDEST_NAME);
         let column_names: Vec<Vec<String>> = (0..size)
@@ -176,7 +179,10 @@ impl Plot for ConfusionMatrix {
         let bottom = top + cell_height * size as f64;
         let side = Label::new("true class", MARGIN + 10.0, (top + bottom) / 2.0, SMALL_SIZE, Ink::Muted);
         drawing.label(side.turned().anchored(Anchor::Middle));
-        let note = "Each cell: the count, and its share of the row (all of that true class).";
+        let note = match size {
+            ..=MOST_WITH_TEXT => "Each cell: the count, and its share of the row (all of that true class).",
+            _ => "The stronger the colour, the larger the share of the row. The table has the numbers.",
+        };
         let mut y = bottom + 4.0;
         for line in wrap(note, SMALL_SIZE, false, width - 2.0 * MARGIN) {
             y += 15.0;

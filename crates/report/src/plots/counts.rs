@@ -144,7 +144,7 @@ impl CategoryCounts {
             }
             let above = bottom - category.total() as f64 * unit - 5.0;
             let total = Label::new(category.total_text(), middle, above, LABEL_SIZE, Ink::Text);
-            drawing.label(total.anchored(Anchor::Middle));
+            drawing.label(total.anchored(Anchor::Middle).with_halo());
             let name = Label::new(category.name.as_str(), middle, bottom + 17.0, LABEL_SIZE, Ink::Text);
             drawing.label(name.anchored(Anchor::Middle));
         }
