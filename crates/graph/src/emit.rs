@@ -51,6 +51,7 @@ binary! {
     greater => Greater: "x > y, broadcast.",
     greater_or_equal => GreaterOrEqual: "x ≥ y, broadcast.",
     less => Less: "x < y, broadcast.",
+    matmul => MatMul: "The matrix product over the last two dimensions.",
     mul => Mul: "x · y, broadcast.",
     pow => Pow: "x to the power y, broadcast.",
     sub => Sub: "x − y, broadcast.",
@@ -132,6 +133,25 @@ impl Builder {
         self.push(ops::Reshape { allow_zero: true }, &[x, shape])
     }
 
+    /// Axes in another order: output axis `i` is input axis `order[i]`.
+    pub fn transpose(&mut self, x: ValueId, order: &[usize]) -> OpResult<ValueId> {
+        if order.iter().enumerate().all(|(i, &axis)| i == axis) {
+            return Ok(x);
+        }
+        self.push(ops::Transpose { order: Some(order.to_vec()) }, &[x])
+    }
+
+    /// The last two axes exchanged.
+    pub fn transpose_matrix(&mut self, x: ValueId) -> OpResult<ValueId> {
+        let rank = self.shape(x).len();
+        if rank < 2 {
+            return Ok(x);
+        }
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.swap(rank - 1, rank - 2);
+        self.transpose(x, &order)
+    }
+
     /// x broadcast to a larger shape.
     pub fn expand(&mut self, x: ValueId, shape: &[usize]) -> OpResult<ValueId> {
         if self.shape(x) == shape {
@@ -163,6 +183,50 @@ impl Builder {
             (0..from.len()).filter(|&i| i < extra || (shape[i - extra] == 1 && from[i] != 1)).collect();
         let sum = self.reduce_sum(x, &axes, true)?;
         self.reshape(sum, shape)
+    }
+
+    /// Elements `start..start + size` of an axis.
+    pub fn narrow(&mut self, x: ValueId, axis: usize, start: usize, size: usize) -> OpResult<ValueId> {
+        if start == 0 && self.shape(x).get(axis) == Some(&size) {
+            return Ok(x);
+        }
+        let start_at = self.integers(&[start as i64]);
+        let end = self.integers(&[(start + size) as i64]);
+        let axis = self.integers(&[axis as i64]);
+        self.push(ops::Slice, &[x, start_at, end, axis])
+    }
+
+    /// An axis in the opposite order.
+    pub fn flip(&mut self, x: ValueId, axis: usize) -> OpResult<ValueId> {
+        let [start, end, step] = ops::slice::backwards().map(|t| self.constant_value(t));
+        let axis = self.integers(&[axis as i64]);
+        self.push(ops::Slice, &[x, start, end, axis, step])
+    }
+
+    /// `before` and `after` zeros around an axis.
+    pub fn pad_axis(&mut self, x: ValueId, axis: usize, before: usize, after: usize) -> OpResult<ValueId> {
+        let mut pads = [vec![0i64; self.shape(x).len()], vec![0i64; self.shape(x).len()]];
+        for (pads, n) in pads.iter_mut().zip([before, after]) {
+            match pads.get_mut(axis) {
+                Some(pad) => *pad = n as i64,
+                None => crate::refuse!("axis {axis} is outside a tensor of {} dimensions", pads.len()),
+            }
+        }
+        self.pad(x, &pads[0], &pads[1])
+    }
+
+    /// Zeros before and after each axis; negative numbers take elements away.
+    pub fn pad(&mut self, x: ValueId, before: &[i64], after: &[i64]) -> OpResult<ValueId> {
+        if before.iter().chain(after).all(|&n| n == 0) {
+            return Ok(x);
+        }
+        let pads = self.integers(&[before, after].concat());
+        self.push(ops::Pad { mode: ops::pad::Mode::Constant }, &[x, pads])
+    }
+
+    /// Inputs joined along an axis.
+    pub fn concat(&mut self, inputs: &[ValueId], axis: usize) -> OpResult<ValueId> {
+        self.push(ops::Concat { axis: axis as i64 }, inputs)
     }
 
     /// A node like another with its operator.

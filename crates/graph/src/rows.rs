@@ -157,6 +157,49 @@ pub fn reduce(site: &RowsSite<'_>, axes: &[usize], keep: bool) -> OpResult<Vec<O
         .collect())
 }
 
+/// Where rows lie when `start..start + size` of an axis is taken; positions outside it are zeros put around it.
+///
+/// Along the axis of the rows only whole batches can be taken.
+pub fn window(
+    rows: Rows,
+    axis: usize,
+    (start, size): (i64, usize),
+    from: usize,
+    count: usize,
+) -> OpResult<Rows> {
+    if rows.axis != axis || (start == 0 && size == from) {
+        return Ok(rows);
+    }
+    let block = count * rows.inner;
+    if block == 0 || size % block != 0 || start % block as i64 != 0 {
+        refuse!("it takes {size} of {from} positions of axis {axis}, which holds the rows");
+    }
+    Ok(Rows { outer: size / block, ..rows })
+}
+
+/// For operators that work on each element of inputs of the same shape but for `axis`, along which they mix or join them.
+///
+/// Gives the place of the rows; refuses where an input has them elsewhere, or differs from row to row without having any.
+pub fn beside(site: &RowsSite<'_>, inputs: &[usize], axis: usize) -> OpResult<Option<Rows>> {
+    let mut found: Option<Rows> = None;
+    for rows in inputs.iter().filter_map(|&i| site.rows_of(i)) {
+        match found {
+            Some(other) if other != rows => refuse!("two inputs hold their rows along different axes"),
+            _ => found = Some(rows),
+        }
+    }
+    let Some(rows) = found else { return Ok(None) };
+    if rows.axis == axis {
+        refuse!("it works along axis {axis}, which holds the rows");
+    }
+    for x in inputs.iter().filter_map(|&i| site.input(i)).filter(|x| x.rows.is_none()) {
+        if !same_in_all_rows(&x, rows, site.rows) {
+            refuse!("an input that is not computed from the batch has a value for each row");
+        }
+    }
+    Ok(found)
+}
+
 /// For operators that keep the row-major order of input 0 and change its shape.
 pub fn reshape(site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
     site.only(&[0])?;

@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod broadcast;
+pub mod layout;
 pub mod matrix;
 pub mod random;
 pub mod real;

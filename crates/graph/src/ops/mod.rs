@@ -4,6 +4,7 @@
 
 mod convert;
 mod elementwise;
+mod positions;
 mod reduce;
 mod support;
 
@@ -23,6 +24,7 @@ operators! {
     and: And;
     cast: Cast;
     cast_like: CastLike;
+    concat: Concat;
     cos: Cos;
     div: Div;
     equal: Equal;
@@ -35,6 +37,7 @@ operators! {
     less: Less;
     less_or_equal: LessOrEqual;
     log: Log;
+    matmul: MatMul;
     max: Max;
     mean: Mean;
     min: Min;
@@ -42,6 +45,7 @@ operators! {
     neg: Neg;
     not: Not;
     or: Or;
+    pad: Pad;
     pow: Pow;
     reciprocal: Reciprocal;
     reduce_sum: ReduceSum;
@@ -50,10 +54,12 @@ operators! {
     sigmoid: Sigmoid;
     sign: Sign;
     sin: Sin;
+    slice: Slice;
     sqrt: Sqrt;
     sub: Sub;
     sum: Sum;
     tanh: Tanh;
+    transpose: Transpose;
     where_: Where;
     xor: Xor;
 }

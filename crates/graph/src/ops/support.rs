@@ -1,9 +1,11 @@
 //! What many operators share: reading inputs, shapes and axes, and running one body for every element type.
 
+use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::Fact;
-use crate::operator::Arg;
+use crate::operator::{Arg, Site};
 use crate::refuse;
+use crate::rows::RowsSite;
 use crate::tensor::{DType, Element, Tensor, View, ViewMut};
 
 pub(crate) use pellucid_kernels::broadcast::broadcast_shape;
@@ -33,6 +35,45 @@ pub(crate) fn data<'a, T: Element>(inputs: &[Option<View<'a>>], i: usize) -> OpR
     let x = view(inputs, i)?;
     x.as_slice()
         .ok_or_else(|| OpError(format!("input {i} is of type {}, expected {}", x.data.dtype(), T::DTYPE)))
+}
+
+/// An output, to be written.
+pub(crate) fn output<'a, 'b>(outputs: &'a mut [ViewMut<'b>], i: usize) -> OpResult<&'a mut ViewMut<'b>> {
+    outputs.get_mut(i).ok_or_else(|| OpError(format!("output {i} is missing")))
+}
+
+/// The integers of the input at a position of a running node; `None` where it is left out.
+pub(crate) fn integers_of_view(inputs: &[Option<View<'_>>], i: usize) -> OpResult<Option<Vec<i64>>> {
+    match inputs.get(i).copied().flatten() {
+        None => Ok(None),
+        Some(x) => x
+            .to_tensor()
+            .to_i64()
+            .map(Some)
+            .ok_or_else(|| OpError(format!("input {i} is of type {}, expected integers", x.data.dtype()))),
+    }
+}
+
+/// The integers of a constant input, for the analysis of rows; `None` where it is left out.
+pub(crate) fn integers_of_site(site: &RowsSite<'_>, i: usize) -> OpResult<Option<Vec<i64>>> {
+    match site.input(i) {
+        None => Ok(None),
+        Some(x) => match x.constant.and_then(Tensor::to_i64) {
+            Some(list) => Ok(Some(list)),
+            None => refuse!("its input {i} must be constant"),
+        },
+    }
+}
+
+/// The integers of a constant input of a node on the way back; `None` where it is left out.
+pub(crate) fn integers_of_value(b: &Builder, site: &Site<'_>, i: usize) -> OpResult<Option<Vec<i64>>> {
+    match site.inputs.get(i).copied().flatten() {
+        None => Ok(None),
+        Some(v) => match b.constant(v).and_then(Tensor::to_i64) {
+            Some(list) => Ok(Some(list)),
+            None => refuse!("its input {i} must be constant"),
+        },
+    }
 }
 
 /// The elements of an output, of type `T`, to be written.
@@ -108,6 +149,29 @@ pub(crate) fn no_type<T>(dtype: DType) -> OpResult<T> {
 /// A tensor whose elements are as many as its shape says; only for cases and folded results, whose sizes are checked.
 pub(crate) fn tensor<T: Element>(shape: &[usize], data: Vec<T>) -> OpResult<Tensor> {
     Tensor::new(shape, data).ok_or_else(|| OpError(format!("the elements do not fill shape {shape:?}")))
+}
+
+/// Runs one body for an input and an output whose elements are of the same type, whatever it is:
+/// `same_type!(x.data, &mut output.data, |xs, o| o.clone_from_slice(xs))`.
+macro_rules! same_type {
+    ($x:expr, $output:expr, |$xs:ident, $o:ident| $body:expr) => {{
+        use crate::tensor::{Slice, SliceMut};
+        match ($x, $output) {
+            (Slice::F32($xs), SliceMut::F32($o)) => $body,
+            (Slice::F64($xs), SliceMut::F64($o)) => $body,
+            (Slice::I8($xs), SliceMut::I8($o)) => $body,
+            (Slice::I16($xs), SliceMut::I16($o)) => $body,
+            (Slice::I32($xs), SliceMut::I32($o)) => $body,
+            (Slice::I64($xs), SliceMut::I64($o)) => $body,
+            (Slice::U8($xs), SliceMut::U8($o)) => $body,
+            (Slice::U16($xs), SliceMut::U16($o)) => $body,
+            (Slice::U32($xs), SliceMut::U32($o)) => $body,
+            (Slice::U64($xs), SliceMut::U64($o)) => $body,
+            (Slice::Bool($xs), SliceMut::Bool($o)) => $body,
+            (Slice::String($xs), SliceMut::String($o)) => $body,
+            (x, o) => crate::refuse!("its output is of type {}, its input of {}", o.dtype(), x.dtype()),
+        }
+    }};
 }
 
 /// Runs `body` for `f32` and `f64` inputs alike: `map_float!(inputs, outputs, |v| v.tanh())`.
@@ -190,4 +254,4 @@ macro_rules! compare {
     }};
 }
 
-pub(crate) use {compare, map_float, zip_number};
+pub(crate) use {compare, map_float, same_type, zip_number};
