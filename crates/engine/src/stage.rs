@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut};
+use pellucid_graph::rows::{RowsInput, same_in_all_rows};
+use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut, ValueId};
 
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -106,10 +107,16 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Plans a graph whose inputs are fed as `feeds` says and hold their rows where `input_rows` says.
+    /// Plans a graph whose inputs are fed as `feeds` says and hold their rows where `input_rows` says. `constant_rows` says where the rows of
+    /// an output lie that turns out to be constant, the same for every row; it may be empty.
     ///
     /// An error, naming the node, where the graph mixes rows.
-    pub fn new(graph: &Graph, feeds: &[Feed], input_rows: &[Option<Rows>]) -> Result<Self> {
+    pub fn new(
+        graph: &Graph,
+        feeds: &[Feed],
+        input_rows: &[Option<Rows>],
+        constant_rows: &[Option<Rows>],
+    ) -> Result<Self> {
         let n = graph.inputs().len();
         if feeds.len() != n || input_rows.len() != n {
             return Err(Error::Mismatch(format!(
@@ -123,7 +130,15 @@ impl Stage {
         let rows = graph.rows_of_values(&given)?;
         let count = graph.rows();
         let layout = |id, r: Option<Rows>| Layout::new(graph.fact(id), r, count);
-        let output_rows: Vec<Option<Rows>> = graph.outputs().iter().map(|id| rows[id.index()]).collect();
+        let repeated = |(i, id): (usize, &ValueId)| {
+            let expected = constant_rows.get(i).copied().flatten()?;
+            let input = RowsInput { fact: graph.fact(*id), rows: None, constant: graph.constant(*id) };
+            let fits =
+                input.fact.shape.get(expected.axis) == Some(&(expected.outer * count * expected.inner));
+            (fits && same_in_all_rows(&input, expected, count)).then_some(expected)
+        };
+        let output_rows: Vec<Option<Rows>> =
+            graph.outputs().iter().enumerate().map(|x| rows[x.1.index()].or_else(|| repeated(x))).collect();
         Ok(Self {
             plan: Plan::new(graph)?,
             feeds: feeds.to_vec(),

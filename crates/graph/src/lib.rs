@@ -13,6 +13,7 @@ pub mod lower;
 pub mod network;
 pub mod operator;
 pub mod ops;
+pub mod prefix;
 pub mod rows;
 pub mod specialise;
 pub mod tensor;
