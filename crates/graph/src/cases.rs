@@ -46,9 +46,20 @@ impl Case {
 
     /// A node of a file of some opset, read by its operator's `import`.
     pub(crate) fn imported(name: &str, opset: i64, attributes: &Attributes, inputs: Vec<Tensor>) -> Self {
+        Self::imported_with(name, opset, attributes, inputs, 1)
+    }
+
+    /// The same, of a node with several outputs.
+    pub(crate) fn imported_with(
+        name: &str,
+        opset: i64,
+        attributes: &Attributes,
+        inputs: Vec<Tensor>,
+        outputs: usize,
+    ) -> Self {
         let definition = ops::find("", name).unwrap_or_else(|| panic!("no operator {name}"));
         let given = inputs.iter().enumerate().map(|(i, t)| ImportInput::Value(i, Some(t.clone()))).collect();
-        let mut node = Import { operator: name, opset, attributes, inputs: given, outputs: 1 };
+        let mut node = Import { operator: name, opset, attributes, inputs: given, outputs };
         let op = (definition.import)(&mut node).unwrap_or_else(|e| panic!("{name}: import: {e}"));
         let inputs = node
             .inputs

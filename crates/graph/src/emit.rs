@@ -229,6 +229,11 @@ impl Builder {
         self.push(ops::Concat { axis: axis as i64 }, inputs)
     }
 
+    /// The elements at `indices` along an axis, each beside its index along the others.
+    pub fn gather_elements(&mut self, x: ValueId, indices: ValueId, axis: i64) -> OpResult<ValueId> {
+        self.push(ops::GatherElements { axis }, &[x, indices])
+    }
+
     /// A node like another with its operator.
     pub fn again(
         &mut self,

@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod broadcast;
+pub mod gather;
 pub mod layout;
 pub mod matrix;
 pub mod random;

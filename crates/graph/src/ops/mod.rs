@@ -4,8 +4,10 @@
 
 mod convert;
 mod elementwise;
+mod number;
 mod positions;
 mod reduce;
+pub mod scatter;
 mod support;
 
 macro_rules! operators {
@@ -31,6 +33,8 @@ operators! {
     erf: Erf;
     exp: Exp;
     expand: Expand;
+    gather: Gather;
+    gather_elements: GatherElements;
     gemm: Gemm;
     greater: Greater;
     greater_or_equal: GreaterOrEqual;
@@ -51,6 +55,7 @@ operators! {
     reduce_sum: ReduceSum;
     relu: Relu;
     reshape: Reshape;
+    scatter_elements: ScatterElements;
     sigmoid: Sigmoid;
     sign: Sign;
     sin: Sin;

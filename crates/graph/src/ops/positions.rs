@@ -1,8 +1,13 @@
 //! The way back through taking positions of an axis, for Gather, Pad and their like.
 
-use crate::build::Builder;
-use crate::error::OpResult;
+use super::scatter::Reduction;
+use super::scatter_elements::ScatterElements;
+use crate::build::{Builder, filled};
+use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
+
+/// The most pieces in which a cotangent is moved back; more positions than that are scattered.
+const MOST_PIECES: usize = 8;
 
 /// Neighbouring positions that are taken in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +43,14 @@ pub(crate) fn transposed(
     size: usize,
     map: &[usize],
 ) -> OpResult<ValueId> {
+    let runs = runs(map);
+    if runs.len() > MOST_PIECES {
+        let map: Vec<i64> = map.iter().map(|&i| i as i64).collect();
+        let index = b.integers(&map);
+        return scattered(b, g, axis, size, index);
+    }
     let mut sum = None;
-    for run in runs(map) {
+    for run in runs {
         let mut piece = b.narrow(g, axis, run.start, run.size)?;
         let (first, last) = run.ends;
         if first == last {
@@ -58,6 +69,26 @@ pub(crate) fn transposed(
         Some(sum) => Ok(sum),
         None => b.pad_axis(g, axis, 0, size),
     }
+}
+
+/// The same for positions that a value holds, one-dimensional.
+pub(crate) fn scattered(
+    b: &mut Builder,
+    g: ValueId,
+    axis: usize,
+    size: usize,
+    index: ValueId,
+) -> OpResult<ValueId> {
+    let mut shape = b.shape(g).to_vec();
+    let mut flat = vec![1; shape.len()];
+    flat[axis] = shape[axis];
+    let index = b.reshape(index, &flat)?;
+    let index = b.expand(index, &shape)?;
+    shape[axis] = size;
+    let dtype = b.fact(g).dtype;
+    let zeros = filled(dtype, &shape, 0.0).ok_or_else(|| OpError(format!("no zeros of type {dtype}")))?;
+    let zeros = b.constant_value(zeros);
+    b.push(ScatterElements { axis: axis as i64, reduction: Reduction::Add }, &[zeros, index, g])
 }
 
 #[cfg(test)]

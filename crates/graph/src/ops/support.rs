@@ -6,7 +6,9 @@ use crate::graph::Fact;
 use crate::operator::{Arg, Site};
 use crate::refuse;
 use crate::rows::RowsSite;
-use crate::tensor::{DType, Element, Tensor, View, ViewMut};
+use crate::tensor::{DType, Element, Slice, Tensor, View, ViewMut};
+use pellucid_kernels::gather::OutOfRange;
+use std::borrow::Cow;
 
 pub(crate) use pellucid_kernels::broadcast::broadcast_shape;
 
@@ -52,6 +54,28 @@ pub(crate) fn integers_of_view(inputs: &[Option<View<'_>>], i: usize) -> OpResul
             .map(Some)
             .ok_or_else(|| OpError(format!("input {i} is of type {}, expected integers", x.data.dtype()))),
     }
+}
+
+/// The indices at a position, of either type that ONNX allows.
+pub(crate) fn indices<'a>(inputs: &[Option<View<'a>>], i: usize) -> OpResult<Cow<'a, [i64]>> {
+    match view(inputs, i)?.data {
+        Slice::I64(v) => Ok(Cow::Borrowed(v)),
+        Slice::I32(v) => Ok(v.iter().map(|&v| i64::from(v)).collect()),
+        other => refuse!("input {i} is of type {}, expected int32 or int64", other.dtype()),
+    }
+}
+
+/// Refuses an input that is not of a type that indices have.
+pub(crate) fn expect_indices(inputs: &[Option<Arg<'_>>], i: usize) -> OpResult<()> {
+    match fact(inputs, i)?.dtype {
+        DType::I32 | DType::I64 => Ok(()),
+        other => refuse!("input {i} is of type {other}, expected int32 or int64"),
+    }
+}
+
+/// The error of an index outside its axis.
+pub(crate) fn outside(error: OutOfRange) -> OpError {
+    OpError(error.to_string())
 }
 
 /// The integers of a constant input, for the analysis of rows; `None` where it is left out.
