@@ -13,7 +13,7 @@ use crate::operator::{Arg, Operator};
 use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements};
 
 /// The most elements that a value may have: 2³¹ bytes of `f64`, well above any layer, well below any memory.
-const MOST_ELEMENTS: usize = 1 << 28;
+pub(crate) const MOST_ELEMENTS: usize = 1 << 28;
 
 /// A graph being built. Reads as a [`Graph`].
 #[derive(Clone, Debug, Default)]

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod network;
+pub mod onnx;
 pub mod operator;
 pub mod ops;
 pub mod prefix;

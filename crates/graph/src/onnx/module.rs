@@ -1,0 +1,116 @@
+//! The module path of a node, as exporters write it.
+
+use super::proto::NodeProto;
+
+/// The key under which PyTorch's exporter writes the scopes of a node, as a Python list.
+pub(super) const SCOPES: &str = "pkg.torch.onnx.name_scopes";
+
+/// The module that a node came from (`layer1.0.conv2`), where the exporter says so.
+pub(super) fn module_path(node: &NodeProto) -> Option<String> {
+    let scopes = node
+        .metadata_props
+        .iter()
+        .find(|p| p.key.as_deref() == Some(SCOPES))
+        .and_then(|p| p.value.as_deref());
+    if let Some(scopes) = scopes.and_then(python_list) {
+        // The last entry is the operation itself, the one before it the innermost module.
+        let module = scopes.len().checked_sub(2).and_then(|i| scopes.into_iter().nth(i));
+        return module.filter(|m| !m.is_empty());
+    }
+    from_name(node.name.as_deref()?)
+}
+
+/// The path in a name such as `/layer1/layer1.0/conv2/Conv`, where a part that repeats the one before it goes on from it.
+fn from_name(name: &str) -> Option<String> {
+    let parts: Vec<&str> = name.strip_prefix('/')?.split('/').collect();
+    let (_, parts) = parts.split_last()?;
+    let mut path: Vec<&str> = Vec::new();
+    for part in parts {
+        if part.is_empty() {
+            return None;
+        }
+        let goes_on =
+            path.last().is_some_and(|last| part.strip_prefix(last).is_some_and(|rest| rest.starts_with('.')));
+        if goes_on {
+            path.pop();
+        }
+        path.push(part);
+    }
+    (!path.is_empty()).then(|| path.join("."))
+}
+
+/// The strings of a list as Python prints it: `['', 'net', "it's"]`. `None` for anything else.
+fn python_list(text: &str) -> Option<Vec<String>> {
+    let mut rest = text.trim().strip_prefix('[')?.strip_suffix(']')?.trim();
+    let mut found = Vec::new();
+    while let Some(quote) = rest.chars().next() {
+        if quote != '\'' && quote != '"' {
+            return None;
+        }
+        let mut item = String::new();
+        let mut chars = rest.char_indices().skip(1);
+        let end = loop {
+            match chars.next()? {
+                (_, '\\') => item.push(chars.next()?.1),
+                (i, c) if c == quote => break i + 1,
+                (_, c) => item.push(c),
+            }
+        };
+        found.push(item);
+        rest = rest[end..].trim_start();
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more.trim_start(),
+            None if rest.is_empty() => {}
+            None => return None,
+        }
+    }
+    Some(found)
+}
+
+/// The scopes that [`module_path`] reads a module from.
+pub(super) fn scopes_of(module: &str, operation: &str) -> String {
+    let quote = |s: &str| format!("'{}'", s.replace('\\', "\\\\").replace('\'', "\\'"));
+    format!("['', {}, {}]", quote(module), quote(operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{from_name, module_path, python_list, scopes_of};
+    use crate::onnx::proto::{NodeProto, StringStringEntryProto};
+
+    #[track_caller]
+    fn check_scopes(scopes: &str, expected: Option<&str>) {
+        let entry =
+            StringStringEntryProto { key: Some(super::SCOPES.to_owned()), value: Some(scopes.to_owned()) };
+        let node = NodeProto { metadata_props: vec![entry], ..NodeProto::default() };
+        assert_eq!(module_path(&node).as_deref(), expected);
+    }
+
+    #[test]
+    fn the_scope_before_the_operation_is_the_module() {
+        check_scopes("['', 'net', 'net.0', 'linear']", Some("net.0"));
+        check_scopes("['', 'add']", None);
+        check_scopes("['add']", None);
+        check_scopes("[]", None);
+        check_scopes("nonsense", None);
+        check_scopes(&scopes_of("it's.0", "relu"), Some("it's.0"));
+    }
+
+    #[test]
+    fn lists_that_are_not_lists_are_left_alone() {
+        assert_eq!(python_list("['a', \"b\\\"c\"]"), Some(vec!["a".to_owned(), "b\"c".to_owned()]));
+        for bad in ["['a", "['a' 'b']", "[a]", "['a\\", "'a'"] {
+            assert_eq!(python_list(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_torchscript_give_paths() {
+        assert_eq!(from_name("/layer1/layer1.0/conv2/Conv").as_deref(), Some("layer1.0.conv2"));
+        assert_eq!(from_name("/features/features.0/features.0.0/Conv_1").as_deref(), Some("features.0.0"));
+        assert_eq!(from_name("/layer.1/layer.10/Conv").as_deref(), Some("layer.1.layer.10"));
+        for none in ["/Add", "model/dense/MatMul", "Conv_1", "//Conv", "/a//Conv", ""] {
+            assert_eq!(from_name(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! One node of a file: its attributes read, and its operator imported or its gap noted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::external::Folder;
+use super::proto::attribute_proto::AttributeType;
+use super::proto::{AttributeProto, NodeProto};
+use super::tensor::{self, Read};
+use super::{NEWEST_OPSET, OLDEST_OPSET};
+use crate::attributes::{Attribute, Attributes};
+use crate::error::{ErrorKind, Result};
+use crate::import::{Import, ImportInput};
+use crate::network::Gap;
+use crate::operator::Operator;
+use crate::ops;
+use crate::tensor::Tensor;
+
+/// The most attributes that a node may have; ONNX's own have a dozen at most.
+const MOST_ATTRIBUTES: usize = 1000;
+
+/// What is known of the file while its nodes are read.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    /// Imported operator sets.
+    pub(super) opsets: &'a HashMap<String, i64>,
+    /// The functions that the file defines: domain and name, and their number of nodes.
+    pub(super) functions: &'a HashMap<(String, String), usize>,
+}
+
+/// The domain of an operator, with ONNX's own as the empty one.
+pub(super) fn domain_of(domain: Option<&str>) -> &str {
+    match domain {
+        None | Some("ai.onnx") => "",
+        Some(other) => other,
+    }
+}
+
+/// Reads the attributes of the node `label`.
+pub(super) fn attributes(node: &NodeProto, label: &str, folder: &mut Folder) -> Result<Attributes> {
+    if node.attribute.len() > MOST_ATTRIBUTES {
+        return Err(ErrorKind::TooLarge(format!(
+            "node {label} has {} attributes, at most {MOST_ATTRIBUTES} are read",
+            node.attribute.len()
+        ))
+        .into());
+    }
+    let mut found = Attributes::new();
+    for attribute in &node.attribute {
+        let name = attribute.name.as_deref().unwrap_or_default();
+        if found.get(name).is_some() {
+            return Err(ErrorKind::Malformed(format!("node {label} has attribute {name:?} twice")).into());
+        }
+        found.set(name, value(attribute, label, folder)?);
+    }
+    Ok(found)
+}
+
+fn value(attribute: &AttributeProto, label: &str, folder: &mut Folder) -> Result<Attribute> {
+    let name = attribute.name.as_deref().unwrap_or_default();
+    let missing = |what: &str| {
+        ErrorKind::Malformed(format!(
+            "attribute {name:?} of node {label} is said to be of type {what} and has no such value"
+        ))
+    };
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.to_vec()).ok();
+    const NOT_TEXT: Attribute = Attribute::Other("STRING that is not UTF-8");
+    Ok(match kind(attribute) {
+        // Writers may leave out a value of zero.
+        AttributeType::Int => Attribute::Int(attribute.i.unwrap_or(0)),
+        AttributeType::Float => Attribute::Float(attribute.f.unwrap_or(0.0)),
+        AttributeType::String => match attribute.s.as_ref().map(text) {
+            None => Attribute::Text(String::new()),
+            Some(Some(s)) => Attribute::Text(s),
+            Some(None) => NOT_TEXT,
+        },
+        AttributeType::Ints => Attribute::Ints(attribute.ints.clone()),
+        AttributeType::Floats => Attribute::Floats(attribute.floats.clone()),
+        AttributeType::Strings => attribute
+            .strings
+            .iter()
+            .map(text)
+            .collect::<Option<Vec<String>>>()
+            .map_or(NOT_TEXT, Attribute::Texts),
+        AttributeType::Tensor => {
+            let proto = attribute.t.as_ref().ok_or_else(|| missing("TENSOR"))?;
+            match tensor::read(proto, &format!("attribute {name:?} of node {label}"), folder)? {
+                Read::Tensor(tensor, _) => Attribute::Tensor(tensor),
+                Read::Unsupported(_) => Attribute::Other("TENSOR of elements that are not supported"),
+            }
+        }
+        AttributeType::SparseTensor => {
+            let proto = attribute.sparse_tensor.as_ref().ok_or_else(|| missing("SPARSE_TENSOR"))?;
+            match tensor::read_sparse(proto, &format!("attribute {name:?} of node {label}"), folder)? {
+                Read::Tensor(tensor, _) => Attribute::Tensor(tensor),
+                Read::Unsupported(_) => Attribute::Other("SPARSE_TENSOR of elements that are not supported"),
+            }
+        }
+        other => Attribute::Other(other.as_str_name()),
+    })
+}
+
+/// The type that an attribute says it has; the earliest files do not say it.
+fn kind(a: &AttributeProto) -> AttributeType {
+    let said = a.r#type.and_then(|t| AttributeType::try_from(t).ok()).unwrap_or(AttributeType::Undefined);
+    if said != AttributeType::Undefined {
+        return said;
+    }
+    let there = [
+        (a.i.is_some(), AttributeType::Int),
+        (a.f.is_some(), AttributeType::Float),
+        (a.s.is_some(), AttributeType::String),
+        (a.t.is_some(), AttributeType::Tensor),
+        (a.g.is_some(), AttributeType::Graph),
+        (!a.floats.is_empty(), AttributeType::Floats),
+        (!a.strings.is_empty(), AttributeType::Strings),
+        (!a.tensors.is_empty(), AttributeType::Tensors),
+        (!a.graphs.is_empty(), AttributeType::Graphs),
+    ];
+    there.iter().find(|(there, _)| *there).map_or(AttributeType::Ints, |(_, kind)| *kind)
+}
+
+/// The elements of a `Constant` node; the reason why there are none otherwise.
+pub(super) fn constant(attributes: &Attributes) -> std::result::Result<Tensor, String> {
+    let mut values =
+        attributes.iter().filter(|(name, _)| name.starts_with("value") || *name == "sparse_value");
+    let (Some((name, value)), None) = (values.next(), values.next()) else {
+        return Err("it needs one value".to_owned());
+    };
+    Ok(match (name, value) {
+        ("value" | "sparse_value", Attribute::Tensor(tensor)) => tensor.clone(),
+        ("value_float", Attribute::Float(v)) => Tensor::scalar(*v),
+        ("value_floats", Attribute::Floats(v)) => Tensor::vector(v.clone()),
+        ("value_int", Attribute::Int(v)) => Tensor::scalar(*v),
+        ("value_ints", Attribute::Ints(v)) => Tensor::vector(v.clone()),
+        ("value_string", Attribute::Text(v)) => Tensor::scalar(v.clone()),
+        ("value_strings", Attribute::Texts(v)) => Tensor::vector(v.clone()),
+        (name, other) => return Err(format!("its {name} is of type {}", other.kind())),
+    })
+}
+
+/// The operator of a node with its inputs in today's form, or why there is none.
+pub(super) fn import(
+    node: &NodeProto,
+    attributes: &Attributes,
+    inputs: Vec<ImportInput>,
+    context: &Context<'_>,
+) -> std::result::Result<(Arc<dyn Operator>, Vec<ImportInput>), Gap> {
+    let operator = node.op_type.as_deref().unwrap_or_default();
+    let domain = domain_of(node.domain.as_deref());
+    let imported = context.opsets.get(domain).copied();
+    let opset = imported.unwrap_or(1);
+    let gap =
+        |reason: String| Gap { operator: operator.to_owned(), domain: domain.to_owned(), opset, reason };
+    let Some(definition) = ops::find(domain, operator) else {
+        let key = (domain.to_owned(), operator.to_owned());
+        return Err(gap(match context.functions.get(&key) {
+            Some(n) => format!(
+                "it is a function that the file defines, of {n} nodes, and functions are not inlined yet; \
+                 onnx.inliner.inline_local_functions(model) does it"
+            ),
+            None if domain.is_empty() => "there is no such operator here".to_owned(),
+            None => format!("there is no such operator of domain {domain} here"),
+        }));
+    };
+    if domain.is_empty() && imported.is_none() {
+        return Err(gap("the file does not say which version of ONNX's operator set it uses".to_owned()));
+    }
+    if domain.is_empty() && opset < OLDEST_OPSET {
+        return Err(gap(format!(
+            "operator sets {OLDEST_OPSET} to {NEWEST_OPSET} are read; \
+             onnx.version_converter.convert_version(model, 13) brings the model to a newer one"
+        )));
+    }
+    if opset < definition.since && domain.is_empty() {
+        return Err(gap(format!("its form is read from operator set {} on", definition.since)));
+    }
+    let mut import = Import { operator, opset, attributes, inputs, outputs: node.output.len() };
+    match (definition.import)(&mut import) {
+        Ok(op) => Ok((op, import.inputs)),
+        Err(refused) => Err(gap(refused.0)),
+    }
+}

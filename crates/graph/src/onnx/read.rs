@@ -1,0 +1,350 @@
+//! Reading a model: from a file's bytes to a checked [`Network`].
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Read as _;
+use std::path::Path;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::external::Folder;
+use super::node::{self, Context};
+use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto};
+use super::tensor::{self, Read};
+use super::{NEWEST_OPSET, foreign, module, order};
+use crate::attributes::Attributes;
+use crate::build::MOST_ELEMENTS;
+use crate::error::{ErrorKind, Result};
+use crate::import::ImportInput;
+use crate::network::{Declared, Dim, Gap, Network, NetworkNode, Symbol};
+use crate::tensor::Tensor;
+
+/// The most bytes of a file; a message of Protocol Buffers cannot have more, larger weights stand in files beside it.
+const MOST_BYTES: u64 = 1 << 31;
+
+impl Network {
+    /// Reads an ONNX file, and the files beside it that hold its weights, if there are such.
+    ///
+    /// Operators that are not supported do not stop the load: they are [`Network::gaps`]. Errors: the file cannot be read, is
+    /// another kind of file (the message says how to convert it), is truncated, or contradicts itself.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            return Err(ErrorKind::NotOnnx(foreign::folder(path)).into());
+        }
+        let failed = |source| ErrorKind::Io { path: path.display().to_string(), source };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 == MOST_BYTES {
+            return Err(ErrorKind::TooLarge(format!(
+                "{} has 2 GiB or more, which an ONNX file cannot have; its weights belong in a file beside it",
+                path.display()
+            ))
+            .into());
+        }
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        decode(Bytes::from(bytes), Some(path), Some(folder))
+    }
+
+    /// Reads an ONNX model from memory. Weights that it keeps in files of their own are looked for in `folder`.
+    pub fn from_bytes(bytes: &[u8], folder: Option<&Path>) -> Result<Self> {
+        decode(Bytes::copy_from_slice(bytes), None, folder)
+    }
+}
+
+fn decode(bytes: Bytes, path: Option<&Path>, folder: Option<&Path>) -> Result<Network> {
+    if let Some(other) = foreign::recognise(&bytes, path) {
+        return Err(ErrorKind::NotOnnx(other).into());
+    }
+    let model = ModelProto::decode(bytes.clone())
+        .map_err(|e| ErrorKind::NotOnnx(foreign::guess(&bytes, path, &e.to_string())))?;
+    if model.graph.is_none() {
+        return Err(ErrorKind::NotOnnx(foreign::guess(&bytes, path, "it has no graph")).into());
+    }
+    drop(bytes);
+    from_model(model, folder)
+}
+
+/// Reads a model that is decoded already.
+pub(super) fn from_model(model: ModelProto, folder: Option<&Path>) -> Result<Network> {
+    let mut network = Network::new();
+    let mut opsets = HashMap::new();
+    for import in &model.opset_import {
+        let domain = node::domain_of(import.domain.as_deref());
+        let version = import.version.unwrap_or(1);
+        // Where a domain is imported twice, the newer version holds.
+        let entry = opsets.entry(domain.to_owned()).or_insert(version);
+        *entry = version.max(*entry);
+    }
+    if let Some(&version) = opsets.get("")
+        && version > NEWEST_OPSET
+    {
+        network.warnings.push(format!(
+            "the model uses operator set {version}; the newest whose operators are known is {NEWEST_OPSET}, later changes are not"
+        ));
+    }
+    let functions: HashMap<(String, String), usize> = model
+        .functions
+        .iter()
+        .map(|f| {
+            let domain = node::domain_of(f.domain.as_deref()).to_owned();
+            ((domain, f.name.clone().unwrap_or_default()), f.node.len())
+        })
+        .collect();
+    if !model.training_info.is_empty() {
+        network.warnings.push("the model's training information is left aside".to_owned());
+    }
+    network.producer = [&model.producer_name, &model.producer_version]
+        .into_iter()
+        .flatten()
+        .filter(|s| !s.is_empty())
+        .fold(String::new(), |all, part| if all.is_empty() { part.clone() } else { format!("{all} {part}") });
+    for entry in model.metadata_props {
+        network.metadata.insert(entry.key.unwrap_or_default(), entry.value.unwrap_or_default());
+    }
+    network.opsets = opsets.iter().map(|(d, v)| (d.clone(), *v)).collect::<BTreeMap<_, _>>();
+    let graph = model.graph.unwrap_or_default();
+    let context = Context { opsets: &opsets, functions: &functions };
+    Reader { network, folder: Folder::new(folder), context, taken: HashSet::new() }.graph(graph)
+}
+
+struct Reader<'a> {
+    network: Network,
+    folder: Folder,
+    context: Context<'a>,
+    /// Every name of a value in the file, so that made-up names can keep clear of them.
+    taken: HashSet<String>,
+}
+
+impl Reader<'_> {
+    fn graph(mut self, graph: GraphProto) -> Result<Network> {
+        self.taken.extend(graph.node.iter().flat_map(|n| n.output.iter().cloned()));
+        self.initializers(&graph)?;
+        self.inputs(&graph.input)?;
+        for i in order::topological(&graph.node)? {
+            self.node(&graph.node[i])?;
+        }
+        for info in &graph.output {
+            let name = info.name.as_deref().unwrap_or_default();
+            let Some(&symbol) = self.network.names.get(name) else {
+                return Err(ErrorKind::Malformed(format!("output {name:?} is never computed")).into());
+            };
+            self.declare(symbol, info);
+            self.network.outputs.push(symbol);
+        }
+        for info in &graph.value_info {
+            if let Some(&symbol) = self.network.names.get(info.name.as_deref().unwrap_or_default()) {
+                self.declare(symbol, info);
+            }
+        }
+        Ok(self.network)
+    }
+
+    fn initializers(&mut self, graph: &GraphProto) -> Result<()> {
+        for proto in &graph.initializer {
+            let name = proto.name.as_deref().unwrap_or_default();
+            let read = tensor::read(proto, &format!("initializer {name:?}"), &mut self.folder)?;
+            self.constant(name, read)?;
+        }
+        for proto in &graph.sparse_initializer {
+            let name = proto.values.as_ref().and_then(|v| v.name.as_deref()).unwrap_or_default();
+            let read = tensor::read_sparse(proto, &format!("sparse initializer {name:?}"), &mut self.folder)?;
+            self.constant(name, read)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a constant; elements that cannot be held become a gap that computes them.
+    fn constant(&mut self, name: &str, read: Read) -> Result<()> {
+        if name.is_empty() {
+            return Err(ErrorKind::Malformed("an initializer has no name".to_owned()).into());
+        }
+        self.taken.insert(name.to_owned());
+        match read {
+            Read::Tensor(tensor, widened_from) => {
+                let declared = widened_from.map(|from| Declared {
+                    dtype: tensor.dtype(),
+                    widened_from: Some(from),
+                    shape: Some(tensor.shape().iter().map(|&d| Dim::Fixed(d)).collect()),
+                });
+                self.network.add_symbol(Symbol {
+                    name: name.to_owned(),
+                    declared,
+                    constant: Some(tensor),
+                })?;
+            }
+            Read::Unsupported(kind) => {
+                let symbol =
+                    self.network.add_symbol(Symbol { name: name.to_owned(), ..Symbol::default() })?;
+                let gap = Gap {
+                    operator: "Constant".to_owned(),
+                    domain: String::new(),
+                    opset: self.context.opsets.get("").copied().unwrap_or(1),
+                    reason: format!("elements of type {kind} are not supported"),
+                };
+                self.network.nodes.push(NetworkNode {
+                    name: name.to_owned(),
+                    op: Err(gap),
+                    inputs: Vec::new(),
+                    outputs: vec![Some(symbol)],
+                    module: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn inputs(&mut self, infos: &[ValueInfoProto]) -> Result<()> {
+        let mut seen = HashSet::new();
+        for info in infos {
+            let name = info.name.as_deref().unwrap_or_default();
+            if name.is_empty() {
+                return Err(ErrorKind::Malformed("an input has no name".to_owned()).into());
+            }
+            if !seen.insert(name) {
+                return Err(ErrorKind::Malformed(format!("two inputs are named {name:?}")).into());
+            }
+            // Older files list their weights as inputs too.
+            if self.network.names.contains_key(name) {
+                continue;
+            }
+            self.taken.insert(name.to_owned());
+            let symbol = self.network.add_symbol(Symbol { name: name.to_owned(), ..Symbol::default() })?;
+            self.declare(symbol, info);
+            let declared = self.network.symbols[symbol].declared.as_ref();
+            let fixed =
+                declared.and_then(|d| d.shape.as_ref()).into_iter().flatten().filter_map(|d| match d {
+                    Dim::Fixed(n) => Some(*n),
+                    _ => None,
+                });
+            if fixed.into_iter().try_fold(1usize, usize::checked_mul).is_none_or(|n| n > MOST_ELEMENTS) {
+                return Err(ErrorKind::TooLarge(format!(
+                    "input {name:?} has more than {MOST_ELEMENTS} elements"
+                ))
+                .into());
+            }
+            self.network.inputs.push(symbol);
+        }
+        Ok(())
+    }
+
+    /// Notes what the file says of a value's type and shape; types that are not tensors are warned of and left open.
+    fn declare(&mut self, symbol: usize, info: &ValueInfoProto) {
+        let target = &mut self.network.symbols[symbol];
+        if target.declared.is_some() || target.constant.is_some() {
+            return;
+        }
+        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|t| t.value.as_ref())
+        else {
+            if info.r#type.as_ref().is_some_and(|t| t.value.is_some()) {
+                self.network.warnings.push(format!("value {:?} is not a tensor", target.name));
+            }
+            return;
+        };
+        let (dtype, widened_from) = match tensor::element_type(tensor.elem_type.unwrap_or(0)) {
+            Ok(found) => found,
+            Err(kind) => {
+                if kind != "undefined" {
+                    let name = &target.name;
+                    self.network
+                        .warnings
+                        .push(format!("value {name:?} is of type {kind}, which is not supported"));
+                }
+                return;
+            }
+        };
+        let shape = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(dim).collect());
+        target.declared = Some(Declared { dtype, widened_from, shape });
+    }
+
+    fn node(&mut self, proto: &NodeProto) -> Result<()> {
+        let label = match order::label(proto) {
+            label if label.is_empty() => {
+                format!("{}_{}", proto.op_type.as_deref().unwrap_or("node"), self.network.nodes.len())
+            }
+            label => label,
+        };
+        let attributes = node::attributes(proto, &label, &mut self.folder)?;
+        let constant = proto.op_type.as_deref() == Some("Constant")
+            && node::domain_of(proto.domain.as_deref()).is_empty()
+            && proto.input.is_empty();
+        if constant
+            && let [output] = proto.output.as_slice()
+            && !output.is_empty()
+            && let Ok(tensor) = node::constant(&attributes)
+        {
+            self.network.add_constant(output, tensor)?;
+            return Ok(());
+        }
+        self.operator(proto, label, &attributes)
+    }
+
+    fn operator(&mut self, proto: &NodeProto, label: String, attributes: &Attributes) -> Result<()> {
+        let mut inputs = Vec::with_capacity(proto.input.len());
+        for name in &proto.input {
+            inputs.push(if name.is_empty() {
+                ImportInput::Missing
+            } else {
+                let Some(&symbol) = self.network.names.get(name) else {
+                    return Err(ErrorKind::Malformed(format!(
+                        "node {label} reads {name:?}, which nothing computes"
+                    ))
+                    .into());
+                };
+                ImportInput::Value(symbol, self.network.symbols[symbol].constant.clone())
+            });
+        }
+        let given = inputs.clone();
+        let (op, inputs) = match node::import(proto, attributes, inputs, &self.context) {
+            Ok((op, inputs)) => (Ok(op), inputs),
+            Err(gap) => (Err(gap), given),
+        };
+        let mut positions = Vec::with_capacity(inputs.len());
+        for (i, input) in inputs.into_iter().enumerate() {
+            positions.push(match input {
+                ImportInput::Missing => None,
+                ImportInput::Value(symbol, _) => Some(symbol),
+                ImportInput::Constant(tensor) => Some(self.made_constant(&label, i, tensor)?),
+            });
+        }
+        while positions.last() == Some(&None) {
+            positions.pop();
+        }
+        let mut outputs = Vec::with_capacity(proto.output.len());
+        for name in &proto.output {
+            outputs.push(if name.is_empty() {
+                None
+            } else {
+                Some(self.network.add_symbol(Symbol { name: name.clone(), ..Symbol::default() })?)
+            });
+        }
+        let module = module::module_path(proto);
+        self.network.nodes.push(NetworkNode { name: label, op, inputs: positions, outputs, module });
+        Ok(())
+    }
+
+    /// A constant that stands in the file as an attribute of a node, under a name that nothing else has.
+    fn made_constant(&mut self, label: &str, input: usize, tensor: Tensor) -> Result<usize> {
+        let mut name = format!("{label}:{input}");
+        while !self.taken.insert(name.clone()) {
+            name.push('_');
+        }
+        self.network.add_constant(&name, tensor)
+    }
+}
+
+fn dim(dim: &tensor_shape_proto::Dimension) -> Dim {
+    match &dim.value {
+        Some(tensor_shape_proto::dimension::Value::DimValue(n)) => {
+            usize::try_from(*n).map_or(Dim::Unknown, Dim::Fixed)
+        }
+        Some(tensor_shape_proto::dimension::Value::DimParam(name)) if !name.is_empty() => {
+            Dim::Symbol(name.clone())
+        }
+        _ => Dim::Unknown,
+    }
+}

@@ -1,0 +1,401 @@
+//! One test for each way in which a model can be malformed.
+
+use std::path::Path;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::{floats, graph, load, model, node, refused, small, tensor_attribute};
+use crate::error::ErrorKind;
+use crate::network::{Dim, Network};
+use crate::onnx::encode;
+use crate::onnx::proto::attribute_proto::AttributeType;
+use crate::onnx::proto::tensor_proto::{DataLocation, DataType};
+use crate::onnx::proto::{
+    AttributeProto, FunctionProto, GraphProto, NodeProto, OperatorSetIdProto, SparseTensorProto, TensorProto,
+};
+use crate::specialise::Specialisation;
+use crate::tensor::{DType, Tensor};
+
+macro_rules! assert_kind {
+    ($error:expr, $kind:pat, $($part:expr),+) => {{
+        let error = $error;
+        assert!(matches!(error.kind(), $kind), "{error:?}");
+        let text = error.to_string();
+        $(assert!(text.contains($part), "{text:?} does not contain {:?}", $part);)+
+    }};
+}
+
+#[test]
+fn truncated_anywhere_is_an_error_and_no_panic() {
+    let bytes = small().encode_to_vec();
+    for end in 0..bytes.len() {
+        // A cut between two fields leaves a model that is whole in itself and lacks something.
+        if let Err(error) = Network::from_bytes(&bytes[..end], None) {
+            assert!(matches!(error.kind(), ErrorKind::NotOnnx(_)), "{end}: {error}");
+        }
+    }
+    let error = Network::from_bytes(&bytes[..bytes.len() - 40], None).unwrap_err();
+    assert_kind!(error, ErrorKind::NotOnnx(_), "is truncated", "its graph", "more");
+}
+
+#[test]
+fn every_flipped_byte_gives_a_model_or_an_error() {
+    let bytes = small().encode_to_vec();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            let _ = Network::from_bytes(&changed, None);
+        }
+    }
+}
+
+#[test]
+fn no_graph_is_not_onnx() {
+    let mut m = small();
+    m.graph = None;
+    assert_kind!(refused(&m), ErrorKind::NotOnnx(_), "no graph");
+}
+
+#[test]
+fn an_unknown_operator_loads_is_listed_and_reached_is_an_error() {
+    let mut unknown = node("Gizmo", &["h"], &["g"]);
+    unknown.domain = Some("com.example".to_owned());
+    let mut m = small();
+    graph(&mut m).node.push(unknown);
+    graph(&mut m).output.push(encode::value_info("g", DType::F32, None));
+    let network = load(&m).unwrap();
+    let (at, gap) = network.gaps().next().unwrap();
+    assert_eq!(
+        (at.name.as_str(), gap.operator.as_str(), gap.domain.as_str()),
+        ("node_g", "Gizmo", "com.example")
+    );
+    assert_eq!(network.gaps().count(), 1);
+    let how = Specialisation { rows: 1, ..Specialisation::default() };
+    let (y, g) = (network.outputs()[0], network.outputs()[1]);
+    network.specialise(&how, &[y]).unwrap();
+    let error = network.specialise(&how, &[g]).unwrap_err();
+    assert_kind!(error, ErrorKind::Unsupported { .. }, "node_g", "com.example.Gizmo");
+}
+
+#[test]
+fn an_old_opset_is_a_gap() {
+    let mut m = small();
+    m.opset_import[0].version = Some(6);
+    let network = load(&m).unwrap();
+    assert_eq!(network.gaps().count(), 2);
+    assert!(network.gaps().all(|(_, g)| g.opset == 6 && g.reason.contains("version_converter")));
+}
+
+#[test]
+fn no_opset_is_a_gap() {
+    let mut m = small();
+    m.opset_import.clear();
+    assert_eq!(load(&m).unwrap().gaps().count(), 2);
+}
+
+#[test]
+fn a_newer_opset_loads_with_a_warning() {
+    let mut m = small();
+    m.opset_import[0].version = Some(29);
+    let network = load(&m).unwrap();
+    assert_eq!(network.gaps().count(), 0);
+    assert!(network.warnings[0].contains("29"), "{:?}", network.warnings);
+    m.opset_import[0].version = Some(28);
+    assert!(load(&m).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn a_function_of_the_file_is_a_gap_that_says_so() {
+    let mut call = node("Twice", &["x"], &["y"]);
+    call.domain = Some("local".to_owned());
+    let mut m = model(vec![call], vec![]);
+    m.opset_import.push(OperatorSetIdProto { domain: Some("local".to_owned()), version: Some(1) });
+    m.functions.push(FunctionProto {
+        name: Some("Twice".to_owned()),
+        domain: Some("local".to_owned()),
+        node: vec![node("Add", &["a", "a"], &["b"])],
+        ..FunctionProto::default()
+    });
+    let network = load(&m).unwrap();
+    assert!(network.gaps().next().unwrap().1.reason.contains("function that the file defines, of 1 nodes"));
+}
+
+#[test]
+fn a_cycle_names_a_node_of_it() {
+    let m = model(
+        vec![
+            node("Relu", &["b"], &["after"]),
+            node("Add", &["x", "b"], &["a"]),
+            node("Relu", &["a"], &["b"]),
+            node("Relu", &["after"], &["y"]),
+        ],
+        vec![],
+    );
+    let error = refused(&m);
+    let ErrorKind::Cycle(name) = error.kind() else { panic!("{error}") };
+    assert!(name == "node_a" || name == "node_b", "{name} is not part of the cycle");
+    assert_kind!(
+        refused(&model(vec![node("Add", &["x", "y"], &["y"])], vec![])),
+        ErrorKind::Cycle(_),
+        "node_y"
+    );
+}
+
+#[test]
+fn an_initializer_that_claims_more_bytes_than_there_are() {
+    let mut m = small();
+    graph(&mut m).initializer[0].dims = vec![2000, 3];
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "initializer \"w\"", "24000", "24");
+}
+
+#[test]
+fn an_initializer_with_fewer_elements_than_its_shape_in_every_field() {
+    let fields: [fn(&mut TensorProto); 5] = [
+        |t| t.float_data = vec![1.0],
+        |t| (t.data_type, t.double_data) = (Some(DataType::Double as i32), vec![1.0]),
+        |t| (t.data_type, t.int32_data) = (Some(DataType::Float16 as i32), vec![1]),
+        |t| (t.data_type, t.int64_data) = (Some(DataType::Int64 as i32), vec![1]),
+        |t| (t.data_type, t.string_data) = (Some(DataType::String as i32), vec![vec![65]]),
+    ];
+    for (i, set) in fields.iter().enumerate() {
+        let mut m = small();
+        let w = &mut graph(&mut m).initializer[0];
+        w.raw_data = None;
+        set(w);
+        let error = refused(&m);
+        assert!(error.to_string().contains("needs 6 elements, the file has 1"), "field {i}: {error}");
+    }
+}
+
+#[test]
+fn elements_that_do_not_fit_their_type() {
+    let mut m = small();
+    graph(&mut m).initializer.push(TensorProto {
+        name: Some("u".to_owned()),
+        dims: vec![1],
+        data_type: Some(DataType::Uint8 as i32),
+        int32_data: vec![256],
+        ..TensorProto::default()
+    });
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "\"u\"", "uint8");
+}
+
+#[test]
+fn negative_sizes_of_an_initializer() {
+    let mut m = small();
+    graph(&mut m).initializer[0].dims = vec![-2, -3];
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "initializer \"w\"", "-2");
+}
+
+#[test]
+fn sizes_whose_product_overflows() {
+    let mut m = small();
+    graph(&mut m).initializer[0].dims = vec![i64::MAX, i64::MAX, 4];
+    assert_kind!(refused(&m), ErrorKind::TooLarge(_), "initializer \"w\"");
+    let mut m = small();
+    let dims = [Dim::Fixed(1 << 40), Dim::Fixed(1 << 40)];
+    graph(&mut m).input = vec![encode::value_info("x", DType::F32, Some(&dims))];
+    assert_kind!(refused(&m), ErrorKind::TooLarge(_), "input \"x\"");
+}
+
+#[test]
+fn duplicate_names() {
+    let mut m = small();
+    graph(&mut m).initializer.push(floats("w", &[1], &[1.0]));
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "\"w\"");
+    let mut m = small();
+    graph(&mut m).node.push(node("Relu", &["x"], &["h"]));
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "\"h\"");
+    let mut m = small();
+    let again = graph(&mut m).input[0].clone();
+    graph(&mut m).input.push(again);
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "two inputs", "\"x\"");
+}
+
+#[test]
+fn a_name_that_nothing_computes() {
+    let m = model(vec![node("Relu", &["ghost"], &["y"])], vec![]);
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "node_y", "\"ghost\"");
+    let m = model(vec![node("Relu", &["x"], &["z"])], vec![]);
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "output \"y\"");
+}
+
+#[test]
+fn an_attribute_of_the_wrong_type_is_a_gap() {
+    let mut m = small();
+    graph(&mut m).node[0].attribute.push(AttributeProto {
+        name: Some("alpha".to_owned()),
+        r#type: Some(AttributeType::String as i32),
+        s: Some(b"two".to_vec()),
+        ..AttributeProto::default()
+    });
+    let network = load(&m).unwrap();
+    let (at, gap) = network.gaps().next().unwrap();
+    assert_eq!(at.name, "node_h");
+    assert!(gap.reason.contains("alpha") && gap.reason.contains("STRING"), "{}", gap.reason);
+}
+
+#[test]
+fn an_attribute_given_twice_or_without_its_value() {
+    let alpha = AttributeProto {
+        name: Some("alpha".to_owned()),
+        r#type: Some(AttributeType::Float as i32),
+        f: Some(1.0),
+        ..AttributeProto::default()
+    };
+    let mut m = small();
+    graph(&mut m).node[0].attribute = vec![alpha.clone(), alpha];
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "node_h", "\"alpha\"");
+    let mut m = small();
+    let mut value = tensor_attribute("value", TensorProto::default());
+    value.t = None;
+    graph(&mut m).node[0].attribute = vec![value];
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "node_h", "TENSOR");
+}
+
+#[test]
+fn a_constant_with_a_malformed_tensor() {
+    let mut constant = node("Constant", &[], &["c"]);
+    let mut tensor = floats("", &[1], &[1.0]);
+    tensor.dims = vec![1_000_000];
+    constant.attribute.push(tensor_attribute("value", tensor));
+    let m = model(vec![constant, node("Add", &["x", "c"], &["y"])], vec![]);
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "node_c", "4000000");
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_overflow() {
+    let mut inner = node("Relu", &["x"], &["y"]);
+    for _ in 0..2000 {
+        let body = GraphProto { node: vec![inner], ..GraphProto::default() };
+        let branch = AttributeProto {
+            name: Some("body".to_owned()),
+            r#type: Some(AttributeType::Graph as i32),
+            g: Some(body),
+            ..AttributeProto::default()
+        };
+        inner = NodeProto { attribute: vec![branch], ..node("If", &["x"], &["y"]) };
+    }
+    // Writing and dropping such a nest takes a stack that reading it must not need.
+    let bytes = std::thread::Builder::new()
+        .stack_size(1 << 28)
+        .spawn(move || model(vec![inner], vec![]).encode_to_vec())
+        .unwrap()
+        .join()
+        .unwrap();
+    let error = Network::from_bytes(&bytes, None).unwrap_err();
+    assert_kind!(error, ErrorKind::NotOnnx(_), "recursion limit");
+}
+
+#[test]
+fn sparse_weights_are_checked() {
+    let sparse = |indices: Vec<i64>, dims: Vec<i64>| SparseTensorProto {
+        values: Some(floats("s", &[2], &[5.0, 7.0])),
+        indices: Some(encode::tensor("", &Tensor::vector(indices))),
+        dims,
+    };
+    let with = |s: SparseTensorProto| {
+        let mut m = small();
+        graph(&mut m).sparse_initializer.push(s);
+        m
+    };
+    let network = load(&with(sparse(vec![1, 5], vec![2, 3]))).unwrap();
+    let s = &network.symbols()[network.resolve("s").unwrap()];
+    assert_eq!(s.constant, Tensor::new(&[2, 3], vec![0.0f32, 5.0, 0.0, 0.0, 0.0, 7.0]));
+    assert_kind!(refused(&with(sparse(vec![1, 6], vec![2, 3]))), ErrorKind::Malformed(_), "\"s\"", "outside");
+    assert_kind!(refused(&with(sparse(vec![1, -1], vec![2, 3]))), ErrorKind::Malformed(_), "outside");
+    assert_kind!(refused(&with(sparse(vec![1], vec![2, 3]))), ErrorKind::Malformed(_), "as many indices");
+    assert_kind!(refused(&with(sparse(vec![1, 2], vec![1 << 40, 3]))), ErrorKind::TooLarge(_), "\"s\"");
+}
+
+fn external(location: &str, more: &[(&str, &str)]) -> crate::onnx::proto::ModelProto {
+    let mut m = small();
+    let w = &mut graph(&mut m).initializer[0];
+    w.raw_data = None;
+    w.data_location = Some(DataLocation::External as i32);
+    w.external_data = vec![encode::entry("location", location)];
+    w.external_data.extend(more.iter().map(|(k, v)| encode::entry(k, v)));
+    m
+}
+
+fn load_beside(m: &crate::onnx::proto::ModelProto, folder: &Path) -> crate::Result<Network> {
+    let path = folder.join("model.onnx");
+    std::fs::write(&path, m.encode_to_vec()).unwrap();
+    Network::load(&path)
+}
+
+#[test]
+fn external_data_is_read_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let data: Vec<u8> = (0..8).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    std::fs::write(folder.path().join("w.bin"), data).unwrap();
+    let network =
+        load_beside(&external("./w.bin", &[("offset", "8"), ("length", "24")]), folder.path()).unwrap();
+    let w = network.symbols()[network.resolve("w").unwrap()].constant.clone();
+    assert_eq!(w, Tensor::new(&[2, 3], vec![2.0f32, 3.0, 4.0, 5.0, 6.0, 7.0]));
+}
+
+#[test]
+fn external_data_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load_beside(&external("w.bin", &[]), folder.path()).unwrap_err();
+    assert_kind!(error, ErrorKind::ExternalData(_), "initializer \"w\"", "w.bin");
+    assert_kind!(refused(&external("w.bin", &[])), ErrorKind::ExternalData(_), "from memory");
+    let mut m = external("w.bin", &[]);
+    graph(&mut m).initializer[0].external_data.clear();
+    assert_kind!(load_beside(&m, folder.path()).unwrap_err(), ErrorKind::ExternalData(_), "no location");
+}
+
+#[test]
+fn external_data_outside_the_folder() {
+    let outer = tempfile::tempdir().unwrap();
+    let inner = outer.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(outer.path().join("w.bin"), [0u8; 24]).unwrap();
+    let absolute = outer.path().join("w.bin").display().to_string();
+    for location in ["../w.bin", "inner/../../w.bin", &absolute, "..\\w.bin", "", "a\0b"] {
+        let error = load_beside(&external(location, &[]), &inner).unwrap_err();
+        assert_kind!(error, ErrorKind::ExternalData(_), "initializer \"w\"");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(outer.path().join("w.bin"), inner.join("link")).unwrap();
+        let error = load_beside(&external("link", &[]), &inner).unwrap_err();
+        assert_kind!(error, ErrorKind::ExternalData(_), "outside", "symbolic link");
+    }
+}
+
+#[test]
+fn external_data_that_is_too_short() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("w.bin"), [0u8; 24]).unwrap();
+    let cases: [&[(&str, &str)]; 5] = [
+        &[("offset", "1")],
+        &[("offset", "18446744073709551615")],
+        &[("length", "25")],
+        &[("length", "12")],
+        &[("offset", "-1")],
+    ];
+    for case in cases {
+        let error = load_beside(&external("w.bin", case), folder.path()).unwrap_err();
+        assert_kind!(error, ErrorKind::ExternalData(_), "initializer \"w\"");
+    }
+    assert!(load_beside(&external("w.bin", &[]), folder.path()).is_ok());
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let error = load_beside(&external("sub", &[]), folder.path()).unwrap_err();
+    assert_kind!(error, ErrorKind::ExternalData(_), "not a file");
+}
+
+#[test]
+fn strings_as_bytes_and_segments_are_refused() {
+    let mut m = small();
+    let w = &mut graph(&mut m).initializer[0];
+    w.data_type = Some(DataType::String as i32);
+    w.raw_data = Some(Bytes::from_static(b"abcdef"));
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "strings");
+    let mut m = small();
+    graph(&mut m).initializer[0].segment = Some(crate::onnx::proto::tensor_proto::Segment::default());
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "segments");
+}

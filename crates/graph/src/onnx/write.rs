@@ -1,0 +1,215 @@
+//! Writing a network or a graph as an ONNX file.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use super::module::{SCOPES, scopes_of};
+use super::proto::{GraphProto, NodeProto};
+use super::{encode, write_whole};
+use crate::error::{ErrorKind, Result};
+use crate::graph::{Graph, ValueId};
+use crate::network::{Dim, Network};
+use crate::operator::Operator;
+
+impl Network {
+    /// The network as an ONNX file. The same network gives the same bytes.
+    ///
+    /// Values keep their names and open sizes; weights that were widened when they were read are written wide. A node without an
+    /// operator ([`Network::gaps`]) cannot be written, and is an error.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut graph = GraphProto::default();
+        let mut domains = Domains::default();
+        let name = |symbol: &Option<usize>| symbol.map_or_else(String::new, |s| self.symbols[s].name.clone());
+        for node in &self.nodes {
+            let op = node.op.as_ref().map_err(|gap| ErrorKind::Unsupported {
+                node: node.name.clone(),
+                operator: gap.operator.clone(),
+                opset: gap.opset,
+                reason: format!("{}; a model with it cannot be written", gap.reason),
+            })?;
+            let mut proto = node_proto(&**op, &node.name, &mut domains)?;
+            proto.input = node.inputs.iter().map(name).collect();
+            proto.output = node.outputs.iter().map(name).collect();
+            if let Some(module) = &node.module {
+                proto.metadata_props = vec![encode::entry(SCOPES, &scopes_of(module, op.definition().name))];
+            }
+            graph.node.push(proto);
+        }
+        for symbol in &self.symbols {
+            if let Some(tensor) = &symbol.constant {
+                graph.initializer.push(encode::tensor(&symbol.name, tensor));
+            }
+        }
+        let info = |&i: &usize| {
+            let symbol = &self.symbols[i];
+            match (&symbol.declared, &symbol.constant) {
+                (Some(d), _) => Some(encode::value_info(&symbol.name, d.dtype, d.shape.as_deref())),
+                (None, Some(t)) => {
+                    let shape: Vec<Dim> = t.shape().iter().map(|&d| Dim::Fixed(d)).collect();
+                    Some(encode::value_info(&symbol.name, t.dtype(), Some(&shape)))
+                }
+                (None, None) => None,
+            }
+        };
+        for (positions, what, infos) in
+            [(&self.inputs, "input", &mut graph.input), (&self.outputs, "output", &mut graph.output)]
+        {
+            for position in positions {
+                infos.push(info(position).ok_or_else(|| {
+                    let name = &self.symbols[*position].name;
+                    ErrorKind::Malformed(format!(
+                        "the type of {what} {name:?} is not known, so it cannot be written"
+                    ))
+                })?);
+            }
+        }
+        let ends: HashSet<usize> = self.inputs.iter().chain(&self.outputs).copied().collect();
+        graph.value_info = (0..self.symbols.len())
+            .filter(|i| !ends.contains(i) && self.symbols[*i].constant.is_none())
+            .filter_map(|i| info(&i))
+            .collect();
+        let domains = domains.versions(&self.opsets);
+        encode::model(graph, &self.metadata, domains)
+    }
+
+    /// Writes the network to an ONNX file, whole or not at all.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_whole(path, &self.to_bytes()?)
+    }
+}
+
+impl Graph {
+    /// The graph as an ONNX file for its fixed number of rows, with `metadata` in it. The same graph gives the same bytes.
+    ///
+    /// Values without a name get one; nodes and constants that no output needs are left out.
+    pub fn to_bytes(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        let needed = self.needed(self.outputs(), &[]);
+        let mut used: HashSet<ValueId> = self.outputs().iter().copied().collect();
+        let nodes = || self.nodes().iter().enumerate().filter(|(i, _)| needed[*i]).map(|(_, n)| n);
+        used.extend(nodes().flat_map(|n| n.present()));
+        let mut names = Names::new(self);
+        let mut graph = GraphProto::default();
+        let mut domains = Domains::default();
+        for (id, value) in self.values().filter(|(id, _)| used.contains(id)) {
+            if let Some(tensor) = &value.constant {
+                graph.initializer.push(encode::tensor(&names.of(id), tensor));
+            }
+        }
+        for &id in self.inputs() {
+            graph.input.push(self.info(&names.of(id), id));
+        }
+        for node in nodes() {
+            let label = names.fresh(&node.name);
+            let mut proto = node_proto(&*node.op, &label, &mut domains)?;
+            proto.input = node.inputs.iter().map(|v| v.map_or_else(String::new, |v| names.of(v))).collect();
+            proto.output = node.outputs.iter().map(|&o| names.of(o)).collect();
+            graph.node.push(proto);
+        }
+        let mut given = HashSet::new();
+        for &id in self.outputs() {
+            let mut name = names.of(id);
+            // An output must be computed, and under a name of its own.
+            if self.value(id).producer.is_none() || !given.insert(id) {
+                let copy = names.fresh(&name);
+                graph.node.push(NodeProto {
+                    name: Some(copy.clone()),
+                    op_type: Some("Identity".to_owned()),
+                    input: vec![name],
+                    output: vec![copy.clone()],
+                    ..NodeProto::default()
+                });
+                name = copy;
+            }
+            graph.output.push(self.info(&name, id));
+        }
+        encode::model(graph, metadata, domains.versions(&BTreeMap::new()))
+    }
+
+    /// Writes the graph to an ONNX file, whole or not at all; see [`Graph::to_bytes`].
+    pub fn save(&self, path: impl AsRef<Path>, metadata: &BTreeMap<String, String>) -> Result<()> {
+        write_whole(path, &self.to_bytes(metadata)?)
+    }
+
+    fn info(&self, name: &str, id: ValueId) -> super::proto::ValueInfoProto {
+        let shape: Vec<Dim> = self.shape(id).iter().map(|&d| Dim::Fixed(d)).collect();
+        encode::value_info(name, self.fact(id).dtype, Some(&shape))
+    }
+}
+
+fn node_proto(op: &dyn Operator, label: &str, domains: &mut Domains) -> Result<NodeProto> {
+    let definition = op.definition();
+    domains.used.insert(definition.domain, definition.since);
+    Ok(NodeProto {
+        name: Some(label.to_owned()),
+        op_type: Some(definition.name.to_owned()),
+        domain: (!definition.domain.is_empty()).then(|| definition.domain.to_owned()),
+        attribute: encode::attributes(&op.attributes(), label)?,
+        ..NodeProto::default()
+    })
+}
+
+/// The operator sets of the nodes that were written.
+#[derive(Default)]
+struct Domains {
+    used: BTreeMap<&'static str, i64>,
+}
+
+impl Domains {
+    /// Each domain but ONNX's own, in the version that the file said, else that of its operator.
+    fn versions(self, said: &BTreeMap<String, i64>) -> Vec<(String, i64)> {
+        self.used
+            .into_iter()
+            .filter(|(domain, _)| !domain.is_empty())
+            .map(|(domain, since)| (domain.to_owned(), said.get(domain).copied().unwrap_or(since.max(1))))
+            .collect()
+    }
+}
+
+/// Unique names for the values and nodes of a graph.
+struct Names {
+    values: HashMap<ValueId, String>,
+    taken: HashSet<String>,
+    /// The next number for a name that is asked for again.
+    numbers: HashMap<String, usize>,
+}
+
+impl Names {
+    fn new(graph: &Graph) -> Self {
+        let mut names = Self { values: HashMap::new(), taken: HashSet::new(), numbers: HashMap::new() };
+        // Inputs and outputs have the first claim on their names.
+        let ends = graph.inputs().iter().chain(graph.outputs()).copied();
+        for id in ends.chain(graph.values().map(|(id, _)| id)) {
+            if let Some(name) = graph.value(id).name.as_deref()
+                && !names.values.contains_key(&id)
+                && names.taken.insert(name.to_owned())
+            {
+                names.values.insert(id, name.to_owned());
+            }
+        }
+        names
+    }
+
+    fn of(&mut self, id: ValueId) -> String {
+        if let Some(name) = self.values.get(&id) {
+            return name.clone();
+        }
+        let name = self.fresh(&format!("value_{}", id.index()));
+        self.values.insert(id, name.clone());
+        name
+    }
+
+    /// `wanted`, or that with a number behind it, whichever is free.
+    fn fresh(&mut self, wanted: &str) -> String {
+        if self.taken.insert(wanted.to_owned()) {
+            return wanted.to_owned();
+        }
+        let number = self.numbers.entry(wanted.to_owned()).or_insert(0);
+        loop {
+            *number += 1;
+            let name = format!("{wanted}_{number}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+}
