@@ -206,15 +206,18 @@ impl Case {
     }
 }
 
-/// The gradients of the sum of an operator's first output with respect to each input, for tests of kinks and ties.
-pub(crate) fn gradients(op: impl Operator, inputs: &[Tensor]) -> Vec<Tensor> {
+/// The gradients of the sum of an operator's first output with respect to each of `inputs`, behind which stand `constants`; for
+/// tests of kinks and ties.
+pub(crate) fn gradients(op: impl Operator, inputs: &[Tensor], constants: &[Tensor]) -> Vec<Tensor> {
     let mut b = Builder::new(1);
     let ids: Vec<ValueId> = inputs
         .iter()
         .enumerate()
         .map(|(i, t)| b.input(&format!("x{i}"), Fact::new(t.dtype(), t.shape())))
         .collect();
-    let output = b.push(op, &ids).unwrap();
+    let mut all = ids.clone();
+    all.extend(constants.iter().map(|t| b.constant_value(t.clone())));
+    let output = b.push(op, &all).unwrap();
     let seed = b.ones_like(output).unwrap();
     let found = differentiate(&mut b, &[(output, seed)], &ids, &mut no_rule).unwrap();
     let graph = b.finish(&[output]);

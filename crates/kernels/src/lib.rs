@@ -8,6 +8,7 @@ pub mod broadcast;
 pub mod gather;
 pub mod layout;
 pub mod matrix;
+pub mod normalize;
 pub mod random;
 pub mod real;
 

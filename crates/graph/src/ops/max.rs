@@ -108,9 +108,9 @@ mod tests {
     fn ties_are_shared() {
         use crate::cases::gradients;
         let x = || f64s(&[2], &[1.0, 2.0]);
-        let two = gradients(Max, &[x(), x()]);
+        let two = gradients(Max, &[x(), x()], &[]);
         assert_eq!(two, [f64s(&[2], &[0.5; 2]), f64s(&[2], &[0.5; 2])]);
-        let four = gradients(Max, &[x(), x(), x(), x()]);
+        let four = gradients(Max, &[x(), x(), x(), x()], &[]);
         assert_eq!(four[3], f64s(&[2], &[0.25; 2]));
     }
 }

@@ -1,0 +1,100 @@
+//! What Softmax and LogSoftmax share: along which axes they run.
+
+use super::support::{axis as checked_axis, fact, no_type, view};
+use crate::attributes::{Attribute, Attributes};
+use crate::build::Builder;
+use crate::error::{OpError, OpResult};
+use crate::graph::ValueId;
+use crate::import::Import;
+use crate::operator::Arg;
+use crate::refuse;
+use crate::rows::RowsSite;
+use crate::tensor::{Slice, SliceMut, View, ViewMut};
+
+/// The axis as a node names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Along {
+    /// The axis; counted from the end where negative.
+    pub(crate) axis: i64,
+    /// Whether all axes from this one on are normalized together, as opsets before 13 have it.
+    pub(crate) flatten: bool,
+}
+
+impl Along {
+    /// Reads the attribute as the node's opset means it.
+    pub(crate) fn import(node: &Import<'_>) -> OpResult<Self> {
+        node.expect_inputs(1, 1)?;
+        let flatten = node.opset < 13;
+        Ok(Self { axis: node.int("axis")?.unwrap_or(if flatten { 1 } else { -1 }), flatten })
+    }
+
+    pub(crate) fn attributes(self) -> Attributes {
+        Attributes::new().with("axis", Attribute::Int(self.axis))
+    }
+
+    /// The axes that are normalized together, in a tensor of `rank` dimensions; none where it is flattened to rows of one element.
+    pub(crate) fn axes(self, rank: usize) -> OpResult<Vec<usize>> {
+        if self.flatten && self.axis == rank as i64 {
+            return Ok(Vec::new());
+        }
+        let axis = checked_axis(self.axis, rank)?;
+        Ok(if self.flatten { (axis..rank).collect() } else { vec![axis] })
+    }
+
+    /// Refuses what a shape does not have.
+    pub(crate) fn check(self, inputs: &[Option<Arg<'_>>]) -> OpResult<()> {
+        self.axes(fact(inputs, 0)?.shape.len()).map(|_| ())
+    }
+
+    pub(crate) fn axes_of_site(self, site: &RowsSite<'_>) -> OpResult<Vec<usize>> {
+        let x = site.input(0).ok_or_else(|| OpError("input 0 is missing".to_owned()))?;
+        self.axes(x.fact.shape.len())
+    }
+
+    /// The sum over the axes, which stay as dimensions of size one.
+    pub(crate) fn sum(self, b: &mut Builder, x: ValueId) -> OpResult<ValueId> {
+        let axes = self.axes(b.shape(x).len())?;
+        b.reduce_sum(x, &axes, true)
+    }
+
+    /// The flattened form through today's, with `apply` for the operator along the last of two axes; `None` for today's form.
+    pub(crate) fn lower(
+        self,
+        b: &mut Builder,
+        inputs: &[Option<ValueId>],
+        apply: impl Fn(&mut Builder, ValueId) -> OpResult<ValueId>,
+    ) -> OpResult<Option<Vec<ValueId>>> {
+        if !self.flatten {
+            return Ok(None);
+        }
+        let x = inputs.first().copied().flatten().ok_or_else(|| OpError("input 0 is missing".to_owned()))?;
+        let shape = b.shape(x).to_vec();
+        let axes = self.axes(shape.len())?;
+        let n = axes.iter().map(|&a| shape[a]).product();
+        let outer = shape[..shape.len() - axes.len()].iter().product();
+        let flat = b.reshape(x, &[outer, n])?;
+        let y = apply(b, flat)?;
+        Ok(Some(vec![b.reshape(y, &shape)?]))
+    }
+}
+
+/// Runs a kernel for `f32` and `f64` alike, with the sizes of the axes and of what lies within.
+pub(crate) fn run(
+    along: Along,
+    inputs: &[Option<View<'_>>],
+    outputs: &mut [ViewMut<'_>],
+    single: impl Fn(&[f32], usize, usize, &mut [f32]),
+    double: impl Fn(&[f64], usize, usize, &mut [f64]),
+) -> OpResult<()> {
+    let x = view(inputs, 0)?;
+    let Some(output) = outputs.first_mut() else { refuse!("output 0 is missing") };
+    let axes = along.axes(x.shape.len())?;
+    let n = axes.iter().map(|&a| x.shape[a]).product();
+    let inner = axes.last().map_or(1, |&a| x.shape[a + 1..].iter().product());
+    match (x.data, &mut output.data) {
+        (Slice::F32(x), SliceMut::F32(o)) => single(x, n, inner, o),
+        (Slice::F64(x), SliceMut::F64(o)) => double(x, n, inner, o),
+        _ => return no_type(x.data.dtype()),
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Softmax: exp(x) over its sum along an axis, computed without overflow.
+//!
+//! Opsets before 13 normalize all axes from the named one on together, and name the second where none is given; later ones
+//! normalize one axis, and name the last.
+
+use std::sync::Arc;
+
+use super::soft::{self, Along};
+use super::support::float_as_input;
+use crate::attributes::Attributes;
+use crate::build::Builder;
+use crate::error::OpResult;
+use crate::graph::{Fact, ValueId};
+use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::rows::{self, Rows, RowsSite};
+use crate::tensor::{View, ViewMut};
+use pellucid_kernels::normalize;
+
+/// Softmax's entry in the table.
+pub static DEFINITION: Definition = Definition {
+    name: "Softmax",
+    domain: "",
+    since: 1,
+    summary: "exp(x) over its sum along an axis",
+    derivative: "everywhere",
+    import: |node| {
+        let Along { axis, flatten } = Along::import(node)?;
+        Ok(Arc::new(Softmax { axis, flatten }))
+    },
+    #[cfg(test)]
+    cases: tests::cases,
+};
+
+/// exp(x) over its sum along an axis.
+#[derive(Clone, Copy, Debug)]
+pub struct Softmax {
+    /// The axis; counted from the end where negative.
+    pub axis: i64,
+    /// Whether all axes from this one on are normalized together, as opsets before 13 have it.
+    pub flatten: bool,
+}
+
+impl Softmax {
+    fn along(&self) -> Along {
+        Along { axis: self.axis, flatten: self.flatten }
+    }
+}
+
+impl Operator for Softmax {
+    fn definition(&self) -> &'static Definition {
+        &DEFINITION
+    }
+
+    fn attributes(&self) -> Attributes {
+        self.along().attributes()
+    }
+
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        self.along().check(inputs)?;
+        float_as_input(inputs)
+    }
+
+    fn kind(&self, _active: &[bool]) -> Kind {
+        Kind::Normalize
+    }
+
+    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        rows::along(site, &self.along().axes_of_site(site)?)
+    }
+
+    fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
+        let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };
+        let y = site.outputs[0];
+        let weighted = b.mul(g, y)?;
+        let mean = self.along().sum(b, weighted)?;
+        let apart = b.sub(g, mean)?;
+        Ok(Some(vec![Some(b.mul(y, apart)?)]))
+    }
+
+    fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        self.along().lower(b, inputs, |b, x| b.push(Self { axis: -1, flatten: false }, &[x]))
+    }
+
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        soft::run(self.along(), inputs, outputs, normalize::softmax, normalize::softmax)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Softmax;
+    use crate::cases::{Case, f64s};
+
+    pub(super) fn cases() -> Vec<Case> {
+        let along = |axis| Softmax { axis, flatten: false };
+        let from = |axis| Softmax { axis, flatten: true };
+        let (third, two_thirds) = (1.0 / 3.0f64, 2.0 / 3.0f64);
+        vec![
+            Case::new(along(-1))
+                .input(f64s(&[2, 2], &[0.0, 2.0f64.ln(), 1000.0, -1000.0]))
+                .expect(f64s(&[2, 2], &[third, two_thirds, 1.0, 0.0])),
+            Case::new(along(1)).random(&[2, 3, 4]),
+            Case::new(along(-1)).random(&[3, 17]),
+            Case::new(along(0)).random(&[3, 4]).mixes().rows(&[0]),
+            Case::new(from(1)).random(&[2, 3, 4]),
+            Case::new(from(-1)).random(&[2, 3, 4]),
+            Case::new(from(2)).random(&[2, 3]),
+            Case::new(along(0)).random(&[1]),
+        ]
+    }
+}
