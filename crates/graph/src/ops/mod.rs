@@ -23,8 +23,14 @@ macro_rules! operators {
 
 operators! {
     abs: Abs;
+    acos: Acos;
+    acosh: Acosh;
     add: Add;
     and: And;
+    asin: Asin;
+    asinh: Asinh;
+    atan: Atan;
+    atanh: Atanh;
     batch_normalization: BatchNormalization;
     cast: Cast;
     cast_like: CastLike;
@@ -33,6 +39,7 @@ operators! {
     clip: Clip;
     concat: Concat;
     cos: Cos;
+    cosh: Cosh;
     div: Div;
     dropout: Dropout;
     elu: Elu;
@@ -81,6 +88,7 @@ operators! {
     sigmoid: Sigmoid;
     sign: Sign;
     sin: Sin;
+    sinh: Sinh;
     slice: Slice;
     softmax: Softmax;
     softplus: Softplus;
@@ -88,6 +96,7 @@ operators! {
     sqrt: Sqrt;
     sub: Sub;
     sum: Sum;
+    tan: Tan;
     tanh: Tanh;
     thresholded_relu: ThresholdedRelu;
     transpose: Transpose;
