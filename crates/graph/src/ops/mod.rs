@@ -38,6 +38,8 @@ operators! {
     celu: Celu;
     clip: Clip;
     concat: Concat;
+    constant: Constant;
+    constant_of_shape: ConstantOfShape;
     cos: Cos;
     cosh: Cosh;
     div: Div;
@@ -47,6 +49,7 @@ operators! {
     erf: Erf;
     exp: Exp;
     expand: Expand;
+    flatten: Flatten;
     floor: Floor;
     gather: Gather;
     gather_elements: GatherElements;
@@ -78,6 +81,7 @@ operators! {
     prelu: PRelu;
     pad: Pad;
     pow: Pow;
+    range: Range;
     reciprocal: Reciprocal;
     reduce_sum: ReduceSum;
     relu: Relu;
@@ -85,21 +89,27 @@ operators! {
     round: Round;
     scatter_elements: ScatterElements;
     selu: Selu;
+    shape: Shape;
     sigmoid: Sigmoid;
     sign: Sign;
     sin: Sin;
     sinh: Sinh;
+    size: Size;
     slice: Slice;
     softmax: Softmax;
     softplus: Softplus;
     softsign: Softsign;
+    split: Split;
     sqrt: Sqrt;
+    squeeze: Squeeze;
     sub: Sub;
     sum: Sum;
     tan: Tan;
     tanh: Tanh;
     thresholded_relu: ThresholdedRelu;
+    tile: Tile;
     transpose: Transpose;
+    unsqueeze: Unsqueeze;
     where_: Where;
     xor: Xor;
 }
