@@ -50,6 +50,8 @@ pub trait Real:
     fn erf(self) -> Self;
     /// |x|.
     fn abs(self) -> Self;
+    /// self · a + b, rounded once. Fast only where the machine has an instruction for it.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// x to the power of y.
     fn powf(self, y: Self) -> Self;
     /// The larger, and NaN where one is NaN.
@@ -96,6 +98,10 @@ macro_rules! real {
             }
             fn abs(self) -> Self {
                 self.abs()
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
             }
             fn powf(self, y: Self) -> Self {
                 self.powf(y)

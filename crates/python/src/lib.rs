@@ -1,1 +1,192 @@
-//! The Python package.
+//! The native half of the Python package: models and explanations over numpy arrays.
+
+use std::sync::Mutex;
+
+use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods, ToPyArray};
+use pellucid::engine::Control;
+use pellucid::graph::{Buffer, Tensor};
+use pellucid::{Batch, Explanation, Precision, Spec};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+create_exception!(
+    pellucid,
+    PellucidError,
+    PyException,
+    "A model, a specification or data that Pellucid refuses."
+);
+
+fn refused(error: impl std::fmt::Display) -> PyErr {
+    PellucidError::new_err(error.to_string())
+}
+
+/// An array as a tensor. The Python half hands over arrays that are contiguous.
+fn tensor(array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+    macro_rules! try_types {
+        ($($type:ty),*) => { $(
+            if let Ok(a) = array.cast::<PyArrayDyn<$type>>() {
+                let shape = a.shape().to_vec();
+                let data = a.to_vec().map_err(|e| PyValueError::new_err(e.to_string()))?;
+                return Tensor::new(&shape, data).ok_or_else(|| PyValueError::new_err("an array lost its shape"));
+            }
+        )* };
+    }
+    try_types!(f32, f64, i64, i32, bool, i8, i16, u8, u16, u32, u64);
+    Err(PyTypeError::new_err("expected a numpy array of floats, integers or booleans"))
+}
+
+fn tensors(list: &[Bound<'_, PyAny>]) -> PyResult<Vec<Tensor>> {
+    list.iter().map(tensor).collect()
+}
+
+/// A tensor as an array.
+fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny>> {
+    macro_rules! of {
+        ($v:expr) => {
+            Ok($v.to_pyarray(py).reshape(tensor.shape().to_vec())?.into_any())
+        };
+    }
+    match tensor.data() {
+        Buffer::F32(v) => of!(v),
+        Buffer::F64(v) => of!(v),
+        Buffer::I8(v) => of!(v),
+        Buffer::I16(v) => of!(v),
+        Buffer::I32(v) => of!(v),
+        Buffer::I64(v) => of!(v),
+        Buffer::U8(v) => of!(v),
+        Buffer::U16(v) => of!(v),
+        Buffer::U32(v) => of!(v),
+        Buffer::U64(v) => of!(v),
+        Buffer::Bool(v) => of!(v),
+        Buffer::String(_) => Err(PyTypeError::new_err("strings are not handed out as arrays")),
+    }
+}
+
+/// A trained network, read from ONNX.
+#[pyclass(module = "pellucid", frozen)]
+struct Model {
+    model: pellucid::Model,
+    precision: Precision,
+    threads: usize,
+    pool: Mutex<Option<std::sync::Arc<rayon::ThreadPool>>>,
+}
+
+impl Model {
+    /// The threads, started when they are first needed, so that a process may fork before.
+    fn pool(&self) -> PyResult<std::sync::Arc<rayon::ThreadPool>> {
+        let mut held = self.pool.lock().map_err(refused)?;
+        if let Some(pool) = &*held {
+            return Ok(std::sync::Arc::clone(pool));
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().map_err(refused)?;
+        let pool = std::sync::Arc::new(pool);
+        *held = Some(std::sync::Arc::clone(&pool));
+        Ok(pool)
+    }
+}
+
+#[pymethods]
+impl Model {
+    /// Reads an ONNX file.
+    #[staticmethod]
+    #[pyo3(signature = (path, precision, threads))]
+    fn load(py: Python<'_>, path: &str, precision: &str, threads: usize) -> PyResult<Self> {
+        let precision: Precision = precision.parse().map_err(refused)?;
+        let model = py.detach(|| pellucid::Model::load(path)).map_err(refused)?;
+        Ok(Self { model, precision, threads, pool: Mutex::new(None) })
+    }
+
+    /// The precision of the computation.
+    #[getter]
+    fn precision(&self) -> &'static str {
+        match self.precision {
+            Precision::Float32 => "float32",
+            Precision::Float64 => "float64",
+        }
+    }
+
+    /// The names of the inputs.
+    #[getter]
+    fn input_names(&self) -> Vec<String> {
+        self.model.input_names().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The names of the outputs.
+    #[getter]
+    fn output_names(&self) -> Vec<String> {
+        self.model.output_names().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Key and value pairs of the file.
+    #[getter]
+    fn metadata(&self) -> std::collections::BTreeMap<String, String> {
+        self.model.network().metadata.clone()
+    }
+
+    /// Runs the model on rows.
+    fn run<'py>(&self, py: Python<'py>, inputs: Vec<Bound<'py, PyAny>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let inputs = tensors(&inputs)?;
+        let pool = self.pool()?;
+        let found = py
+            .detach(|| {
+                let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+                self.model.run(&inputs, self.precision, &control)
+            })
+            .map_err(refused)?;
+        found.iter().map(|t| array(py, t)).collect()
+    }
+
+    /// Explains rows as a specification in JSON says.
+    #[pyo3(signature = (spec, inputs, baselines=None, feature_mask=None, labels=None))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        spec: &str,
+        inputs: Vec<Bound<'py, PyAny>>,
+        baselines: Option<Vec<Bound<'py, PyAny>>>,
+        feature_mask: Option<Vec<Bound<'py, PyAny>>>,
+        labels: Option<Vec<usize>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut spec: Spec = serde_json::from_str(spec).map_err(refused)?;
+        spec.precision = self.precision;
+        let batch = Batch {
+            inputs: tensors(&inputs)?,
+            baselines: baselines.as_deref().map(tensors).transpose()?,
+            feature_mask: feature_mask.as_deref().map(tensors).transpose()?,
+            labels,
+        };
+        let pool = self.pool()?;
+        let found = py
+            .detach(|| {
+                let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+                self.model.explain(&spec, &batch, &control)
+            })
+            .map_err(refused)?;
+        explanation(py, &found)
+    }
+}
+
+fn explanation<'py>(py: Python<'py>, found: &Explanation) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let attributions: Vec<_> = found.attributions.iter().map(|t| array(py, t)).collect::<PyResult<_>>()?;
+    dict.set_item("sources", &found.sources)?;
+    dict.set_item("attributions", attributions)?;
+    dict.set_item("output", &found.output)?;
+    dict.set_item("baseline_output", &found.baseline_output)?;
+    dict.set_item("convergence_delta", found.check.as_ref().map(|c| &c.delta))?;
+    dict.set_item("record", serde_json::to_string(&found.record).map_err(refused)?)?;
+    Ok(dict)
+}
+
+/// The native half of the package.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::{Model, PellucidError};
+
+    /// The package's version.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

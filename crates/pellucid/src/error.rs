@@ -1,0 +1,48 @@
+//! What can go wrong with a model, a specification or its data.
+
+use thiserror::Error as ThisError;
+
+/// The error of this crate.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model could not be read, or an operator refuses.
+    #[error(transparent)]
+    Graph(#[from] pellucid_graph::Error),
+    /// The model could not be run.
+    #[error(transparent)]
+    Engine(#[from] pellucid_engine::Error),
+    /// The target does not exist.
+    #[error("there is no target {asked}; {available}")]
+    Target {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        available: String,
+    },
+    /// The baseline does not fit the model or the data.
+    #[error("the baseline does not fit: {0}")]
+    Baseline(String),
+    /// The data does not fit the model.
+    #[error("input {name:?}: {message}")]
+    Input {
+        /// The input.
+        name: String,
+        /// What was expected and what was found.
+        message: String,
+    },
+    /// The specification contradicts itself, or the method does not have what it asks for.
+    #[error("{0}")]
+    Spec(String),
+    /// The method cannot honour its definition on this model.
+    #[error("{method} cannot explain this model: {reason}")]
+    Refused {
+        /// The method.
+        method: &'static str,
+        /// Why, naming the operator.
+        reason: String,
+    },
+}
+
+/// The result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

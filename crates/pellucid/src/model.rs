@@ -1,0 +1,257 @@
+//! A model: loaded, inspected, run.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pellucid_engine::{Control, Feed, Stage, Sweep, Yield};
+use pellucid_graph::network::Declared;
+use pellucid_graph::{DType, Dim, Network, Rows, Specialisation, Tensor, View};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::spec::Precision;
+
+/// A trained network, read from ONNX.
+#[derive(Clone, Debug)]
+pub struct Model {
+    network: Arc<Network>,
+    sha256: String,
+}
+
+impl Precision {
+    /// The type of its numbers.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::Float32 => DType::F32,
+            Self::Float64 => DType::F64,
+        }
+    }
+}
+
+impl Model {
+    /// Reads an ONNX file, and the external data that it names beside it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let network = Network::load(path)?;
+        let bytes = std::fs::read(path).map_err(|source| {
+            pellucid_graph::Error::from(pellucid_graph::ErrorKind::Io {
+                path: path.display().to_string(),
+                source,
+            })
+        })?;
+        Ok(Self::new(network, &bytes))
+    }
+
+    /// Reads the bytes of an ONNX file that needs no other file.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Ok(Self::new(Network::from_bytes(bytes, None)?, bytes))
+    }
+
+    /// A model of a network that was built in memory.
+    pub fn from_network(network: Network) -> Result<Self> {
+        let bytes = network.to_bytes()?;
+        Ok(Self::new(network, &bytes))
+    }
+
+    fn new(network: Network, bytes: &[u8]) -> Self {
+        let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+        Self { network: Arc::new(network), sha256 }
+    }
+
+    /// What the file says.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// SHA-256 of the file's bytes.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The names of the inputs.
+    pub fn input_names(&self) -> Vec<&str> {
+        self.network.input_names().collect()
+    }
+
+    /// The names of the outputs.
+    pub fn output_names(&self) -> Vec<&str> {
+        self.network.output_names().collect()
+    }
+
+    /// What the file declares of an input.
+    pub fn input_declared(&self, input: usize) -> Option<&Declared> {
+        self.network.symbols()[*self.network.inputs().get(input)?].declared.as_ref()
+    }
+
+    /// Runs the model on rows: each input's first axis. Gives each output, its first axis the rows.
+    ///
+    /// Memory beyond inputs and outputs does not grow with the rows.
+    pub fn run(&self, inputs: &[Tensor], precision: Precision, control: &Control<'_>) -> Result<Vec<Tensor>> {
+        let outputs: Vec<usize> = self.network.outputs().to_vec();
+        self.evaluate(inputs, &outputs, precision, control)
+    }
+
+    /// The values at some places of the network, by position among its symbols, their first axis the rows.
+    pub(crate) fn evaluate(
+        &self,
+        inputs: &[Tensor],
+        symbols: &[usize],
+        precision: Precision,
+        control: &Control<'_>,
+    ) -> Result<Vec<Tensor>> {
+        let inputs = self.prepare_inputs(inputs, precision)?;
+        let count = rows_of(&inputs);
+        let tile = self.network.fixed_rows().unwrap_or(64);
+        let attempt = |rows: usize| -> Result<(Sweep, Vec<Vec<usize>>)> {
+            let specialised =
+                self.network.specialise(&self.specialisation(&inputs, rows, precision), symbols)?;
+            let graph = specialised.graph;
+            let stage = forward_stage(&self.network, &graph)?;
+            let shapes = graph.outputs().iter().map(|o| graph.shape(*o).to_vec()).collect();
+            let results = (0..symbols.len()).map(Yield::Before).collect();
+            Ok((Sweep { before: stage, point: None, after: None, results }, shapes))
+        };
+        let (sweep, shapes) = with_fallback(count, tile, attempt)?;
+        let views: Vec<View<'_>> = inputs.iter().map(Tensor::view).collect();
+        let found = sweep.run(&views, count, None, control)?;
+        found
+            .into_iter()
+            .zip(shapes)
+            .map(|(t, shape)| {
+                let mut full = vec![count];
+                full.extend(shape.iter().skip(1));
+                Ok(t.reshaped(&full).unwrap_or(t))
+            })
+            .collect()
+    }
+
+    /// How the network is specialised for batches of `rows` of such inputs.
+    pub(crate) fn specialisation(
+        &self,
+        inputs: &[Tensor],
+        rows: usize,
+        precision: Precision,
+    ) -> Specialisation {
+        let shapes = self
+            .network
+            .input_names()
+            .zip(inputs)
+            .map(|(name, t)| {
+                let mut shape = t.shape().to_vec();
+                if let Some(first) = shape.first_mut() {
+                    *first = rows;
+                }
+                (name.to_owned(), shape)
+            })
+            .collect();
+        Specialisation { rows, precision: Some(precision.dtype()), shapes, ..Specialisation::default() }
+    }
+
+    /// The inputs in the types that the model declares, floats in the given precision; refused where number, shapes or types do not fit.
+    pub(crate) fn prepare_inputs(&self, inputs: &[Tensor], precision: Precision) -> Result<Vec<Tensor>> {
+        let names = self.input_names();
+        if inputs.len() != names.len() {
+            return Err(Error::Spec(format!(
+                "the model has {} inputs ({}), {} were given",
+                names.len(),
+                names.join(", "),
+                inputs.len()
+            )));
+        }
+        let count = rows_of(inputs);
+        inputs
+            .iter()
+            .zip(&names)
+            .enumerate()
+            .map(|(i, (tensor, name))| {
+                let bad = |message: String| Error::Input { name: (*name).to_owned(), message };
+                let Some(declared) = self.input_declared(i) else {
+                    return Err(bad("the file does not declare it".to_owned()));
+                };
+                if let Some(dims) = &declared.shape {
+                    let expected = || {
+                        let dims: Vec<String> = dims.iter().map(ToString::to_string).collect();
+                        format!("expected shape [{}], found {:?}", dims.join(", "), tensor.shape())
+                    };
+                    let fits = dims.len() == tensor.shape().len()
+                        && dims
+                            .iter()
+                            .zip(tensor.shape())
+                            .skip(1)
+                            .all(|(d, &n)| !matches!(d, Dim::Fixed(want) if *want != n));
+                    if !fits {
+                        return Err(bad(expected()));
+                    }
+                }
+                if tensor.shape().first().is_some_and(|&n| n != count) {
+                    return Err(bad(format!(
+                        "it has {:?} rows, the first input {count}",
+                        tensor.shape().first()
+                    )));
+                }
+                converted(tensor, declared.dtype, precision)
+                    .ok_or_else(|| bad(format!("expected {}, found {}", declared.dtype, tensor.dtype())))
+            })
+            .collect()
+    }
+}
+
+/// A tensor in a declared type: floats in the wanted precision from any number, integers only from integers.
+fn converted(tensor: &Tensor, declared: DType, precision: Precision) -> Option<Tensor> {
+    if declared.is_float() {
+        let values = tensor.with_precision(precision.dtype());
+        if values.dtype() == precision.dtype() {
+            return Some(values);
+        }
+        let wide = tensor.to_f64()?;
+        return match precision {
+            Precision::Float32 => Tensor::new(tensor.shape(), wide.iter().map(|&v| v as f32).collect()),
+            Precision::Float64 => Tensor::new(tensor.shape(), wide),
+        };
+    }
+    if tensor.dtype() == declared {
+        return Some(tensor.clone());
+    }
+    let integers = tensor.to_i64()?;
+    match declared {
+        DType::I64 => Tensor::new(tensor.shape(), integers),
+        DType::I32 => Tensor::new(
+            tensor.shape(),
+            integers.iter().map(|&v| i32::try_from(v).ok()).collect::<Option<Vec<_>>>()?,
+        ),
+        DType::Bool => Tensor::new(tensor.shape(), integers.iter().map(|&v| v != 0).collect()),
+        _ => None,
+    }
+}
+
+/// The number of rows: the first axis of the first input.
+pub(crate) fn rows_of(inputs: &[Tensor]) -> usize {
+    inputs.first().and_then(|t| t.shape().first()).copied().unwrap_or(1)
+}
+
+/// The stage that runs a graph whose inputs are those of the network.
+fn forward_stage(network: &Network, graph: &pellucid_graph::Graph) -> Result<Stage> {
+    let names: Vec<&str> = network.input_names().collect();
+    let mut feeds = Vec::new();
+    let mut rows = Vec::new();
+    for &id in graph.inputs() {
+        let label = graph.label(id);
+        let position = names.iter().position(|n| *n == label);
+        feeds.push(Feed::Row(position.unwrap_or(usize::MAX)));
+        rows.push(Some(Rows::BATCH));
+    }
+    let places = vec![Some(Rows::BATCH); graph.outputs().len()];
+    Ok(Stage::new(graph, &feeds, &rows, &places)?)
+}
+
+/// Tries tiles of the wanted size; where the model mixes rows, a single row is still possible.
+pub(crate) fn with_fallback<T>(rows: usize, tile: usize, attempt: impl Fn(usize) -> Result<T>) -> Result<T> {
+    match attempt(tile) {
+        Err(Error::Engine(pellucid_engine::Error::Graph(e)))
+            if rows <= 1 && tile > 1 && matches!(e.kind(), pellucid_graph::ErrorKind::RowsMix { .. }) =>
+        {
+            attempt(1)
+        }
+        other => other,
+    }
+}

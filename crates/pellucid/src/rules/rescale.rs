@@ -1,0 +1,124 @@
+//! DeepLIFT's rescale rule (Shrikumar et al. 2017) for elementwise operators, and exact difference rules for products.
+
+use pellucid_graph::{Builder, Cotangents, Kind, OpError, OpResult, Site};
+
+use super::{Reference, Rule};
+
+/// The ratio of differences Δy / Δx; the derivative where |Δx| is below `eps`.
+#[derive(Clone, Copy, Debug)]
+pub struct DividedDifference {
+    /// Below which difference the derivative is taken.
+    pub eps: f64,
+}
+
+impl Rule for DividedDifference {
+    fn apply(
+        &self,
+        b: &mut Builder,
+        site: &Site<'_>,
+        reference: Option<&Reference>,
+    ) -> OpResult<Option<Cotangents>> {
+        let Some(reference) = reference else { return Ok(None) };
+        let active: Vec<usize> = (0..site.inputs.len()).filter(|&i| site.active(i)).collect();
+        let [i] = active[..] else { return Ok(None) };
+        let (x, y) = (site.input(i)?, site.outputs[0]);
+        if b.shape(x) != b.shape(y) {
+            return Ok(None);
+        }
+        let Some(plain) = site.op.derivative(b, site)? else { return Ok(None) };
+        let (Some(g), Some(derivative)) = (site.cotangents[0], plain[i]) else { return Ok(Some(plain)) };
+        let dx = b.sub(x, reference.of(x))?;
+        let dy = b.sub(y, reference.of(y))?;
+        let size = b.abs(dx)?;
+        let least = b.scalar_like(dx, self.eps)?;
+        let small = b.less(size, least)?;
+        // The divisor is made harmless where the quotient is not used.
+        let one = b.scalar_like(dx, 1.0)?;
+        let divisor = b.select(small, one, dx)?;
+        let ratio = b.div(dy, divisor)?;
+        let scaled = b.mul(g, ratio)?;
+        let mut found = vec![None; site.inputs.len()];
+        found[i] = Some(b.select(small, derivative, scaled)?);
+        Ok(Some(found))
+    }
+}
+
+/// x·y − x'·y' = (x − x')·(y + y')/2 + (y − y')·(x + x')/2: each factor is multiplied by the mean of the other.
+#[derive(Clone, Copy, Debug)]
+pub struct ProductDifference;
+
+impl Rule for ProductDifference {
+    fn apply(
+        &self,
+        b: &mut Builder,
+        site: &Site<'_>,
+        reference: Option<&Reference>,
+    ) -> OpResult<Option<Cotangents>> {
+        let Some(reference) = reference else { return Ok(None) };
+        if site.cotangents[0].is_none() {
+            return Ok(None);
+        }
+        // The derivative of a bilinear operator at the mean of both runs is the rule.
+        let mut means = Vec::with_capacity(site.inputs.len());
+        for x in site.inputs {
+            means.push(match x {
+                Some(x) if reference.of(*x) != *x => {
+                    let sum = b.add(*x, reference.of(*x))?;
+                    Some(b.scale(sum, 0.5)?)
+                }
+                other => *other,
+            });
+        }
+        site.op.derivative(b, &Site { inputs: &means, ..*site })
+    }
+}
+
+/// A quotient x / y with an active divisor: x/y − x'/y' shared between both by the mean value of each partial difference.
+#[derive(Clone, Copy, Debug)]
+pub struct QuotientDifference;
+
+impl Rule for QuotientDifference {
+    fn apply(
+        &self,
+        b: &mut Builder,
+        site: &Site<'_>,
+        reference: Option<&Reference>,
+    ) -> OpResult<Option<Cotangents>> {
+        let Some(reference) = reference else { return Ok(None) };
+        let (Some(g), true) = (site.cotangents[0], site.active(1)) else { return Ok(None) };
+        let (x, y) = (site.input(0)?, site.input(1)?);
+        let (x0, y0) = (reference.of(x), reference.of(y));
+        let mut found = vec![None, None];
+        if site.active(0) {
+            // (x − x') · (1/y + 1/y') / 2
+            let (inverse, inverse0) = (b.reciprocal(y)?, b.reciprocal(y0)?);
+            let sum = b.add(inverse, inverse0)?;
+            let mean = b.scale(sum, 0.5)?;
+            let product = b.mul(g, mean)?;
+            let shape = b.shape(x).to_vec();
+            found[0] = Some(b.unbroadcast(product, &shape)?);
+        }
+        // (y − y') · −(x + x') / (2 y y')
+        let sum = b.add(x, x0)?;
+        let mean = b.scale(sum, -0.5)?;
+        let square = b.mul(y, y0)?;
+        let factor = b.div(mean, square)?;
+        let product = b.mul(g, factor)?;
+        let shape = b.shape(y).to_vec();
+        found[1] = Some(b.unbroadcast(product, &shape)?);
+        Ok(Some(found))
+    }
+}
+
+/// Refuses, by name, every operator for which no difference rule stands before it and whose own derivative does not carry differences exactly.
+#[derive(Clone, Copy, Debug)]
+pub struct RefuseOthers;
+
+impl Rule for RefuseOthers {
+    fn apply(&self, _: &mut Builder, site: &Site<'_>, _: Option<&Reference>) -> OpResult<Option<Cotangents>> {
+        match site.op.kind(site.active) {
+            Kind::Affine | Kind::Route | Kind::Constant => Ok(None),
+            kind => Err(OpError(format!("DeepLIFT has no rule for it here (its kind is {kind:?})"))),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What must hold of every explanation: completeness, the same bits however the work is cut, and refusals that say what there is.
+
+mod common;
+
+use common::{control, explain, method, pool, seeded, seeded_rows, spec};
+use pellucid::graph::Tensor;
+use pellucid::{Baseline, Batch, METHODS, Model, Scale, Spec, Target};
+
+fn methods() -> Vec<Spec> {
+    METHODS
+        .iter()
+        .map(|m| Spec {
+            layer: m.has_layer.then(|| "linear1".to_owned()),
+            ..Spec::new(method(&format!("{{\"name\": \"{}\"}}", m.name)))
+        })
+        .collect()
+}
+
+fn bits(t: &Tensor) -> Vec<u32> {
+    t.as_slice::<f32>().unwrap().iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn complete_methods_sum_to_the_difference_of_outputs() {
+    let smooth = seeded(&[7, 12, 9, 1], "tanh", None, 5);
+    let batch = Batch::new(vec![seeded_rows(11, 7, 6)]);
+    for json in [
+        r#"{"name": "integrated_gradients", "n_steps": 80}"#,
+        r#"{"name": "deep_lift"}"#,
+        r#"{"name": "layer_integrated_gradients", "n_steps": 80}"#,
+    ] {
+        let m = method(json);
+        let layer = m.info().has_layer.then(|| "linear1".to_owned());
+        for baseline in [
+            Baseline::Zero,
+            Baseline::Scalar(0.7),
+            Baseline::Row(vec![vec![0.1, -0.2, 0.3, 0.4, -0.5, 0.6, 0.7]]),
+        ] {
+            let found = explain(&smooth, &Spec { layer: layer.clone(), baseline, ..spec(m.clone()) }, &batch);
+            let delta = &found.check.as_ref().unwrap().delta[0];
+            assert_eq!(delta.len(), 11);
+            assert!(delta.iter().all(|d| d.abs() < 1e-9), "{json}: {delta:?}");
+            let base = found.baseline_output.as_ref().unwrap();
+            assert!(found.output[0].iter().zip(&base[0]).any(|(a, b)| (a - b).abs() > 0.01));
+        }
+    }
+}
+
+#[test]
+fn conductance_is_complete_as_steps_grow_and_its_layers_agree() {
+    let smooth = seeded(&[7, 12, 9, 1], "tanh", None, 5);
+    let batch = Batch::new(vec![seeded_rows(4, 7, 6)]);
+    for layer in ["linear0", "tanh0", "linear1", "tanh1"] {
+        let m =
+            method(r#"{"name": "layer_conductance", "quadrature": "riemann_trapezoid", "n_steps": 4000}"#);
+        let found = explain(&smooth, &Spec { layer: Some(layer.to_owned()), ..spec(m) }, &batch);
+        let delta = &found.check.unwrap().delta[0];
+        assert!(delta.iter().all(|d| d.abs() < 2e-3), "{layer}: {delta:?}");
+    }
+}
+
+#[test]
+fn several_baselines_give_the_mean_of_each() {
+    let model = seeded(&[5, 8, 2], "relu", None, 3);
+    let inputs = vec![seeded_rows(6, 5, 1)];
+    let samples = seeded_rows(3, 5, 2);
+    let target = vec![Target::Index(vec![1])];
+    let m = || method(r#"{"name": "integrated_gradients", "n_steps": 20}"#);
+    let together = explain(
+        &model,
+        &Spec { baseline: Baseline::Several, targets: target.clone(), ..spec(m()) },
+        &Batch { baselines: Some(vec![samples.clone()]), ..Batch::new(inputs.clone()) },
+    );
+    let values = samples.to_f64().unwrap();
+    let mut mean = vec![0.0; 30];
+    for row in values.chunks_exact(5) {
+        let baseline = Baseline::Row(vec![row.to_vec()]);
+        let one = explain(
+            &model,
+            &Spec { baseline, targets: target.clone(), ..spec(m()) },
+            &Batch::new(inputs.clone()),
+        );
+        mean.iter_mut().zip(one.attributions[0].to_f64().unwrap()).for_each(|(m, v)| *m += v / 3.0);
+    }
+    for (a, b) in together.attributions[0].to_f64().unwrap().iter().zip(&mean) {
+        assert!((a - b).abs() < 1e-12);
+    }
+    assert_eq!(together.record.evaluations_per_row.backward, 60);
+}
+
+#[test]
+fn bits_do_not_depend_on_threads_tile_order_or_neighbours() {
+    let model = seeded(&[9, 33, 17, 1], "relu", None, 8);
+    let all = seeded_rows(150, 9, 9);
+    for base in methods() {
+        let run = |rows: &Tensor, threads: usize, tile: Option<usize>| {
+            let batch = Batch::new(vec![rows.clone()]);
+            let pool = pool(threads);
+            let found = model.explain(&Spec { tile, ..base.clone() }, &batch, &control(&pool)).unwrap();
+            bits(&found.attributions[0])
+        };
+        let want = run(&all, 1, None);
+        for (threads, tile) in [(2, None), (3, None), (1, Some(8)), (2, Some(64)), (3, Some(256))] {
+            assert!(
+                run(&all, threads, tile) == want,
+                "{}: {threads} threads, tile {tile:?}",
+                base.method.info().name
+            );
+        }
+        // Each row alone, and the rows in reverse.
+        let data = all.as_slice::<f32>().unwrap();
+        let width = want.len() / 150;
+        for r in [0, 7, 149] {
+            let one = Tensor::new(&[1, 9], data[r * 9..][..9].to_vec()).unwrap();
+            assert!(
+                run(&one, 2, None) == want[r * width..][..width],
+                "{}: row {r} alone",
+                base.method.info().name
+            );
+        }
+        let reversed: Vec<f32> = data.chunks_exact(9).rev().flatten().copied().collect();
+        let back = run(&Tensor::new(&[150, 9], reversed).unwrap(), 2, None);
+        let back: Vec<u32> = back.chunks_exact(width).rev().flatten().copied().collect();
+        assert!(back == want, "{}: rows reversed", base.method.info().name);
+    }
+}
+
+#[test]
+fn targets_choose_what_their_names_say() {
+    let model = seeded(&[6, 10, 4], "tanh", Some("softmax"), 4);
+    let batch = Batch { labels: Some(vec![3, 1, 0]), ..Batch::new(vec![seeded_rows(3, 6, 2)]) };
+    let saliency = method(r#"{"name": "saliency", "absolute": false}"#);
+    let of = |targets: Vec<Target>| explain(&model, &Spec { targets, ..spec(saliency.clone()) }, &batch);
+    let each = of((0..4).map(Target::Class).collect());
+    let mut order: Vec<Vec<usize>> = Vec::new();
+    for r in 0..3 {
+        let mut classes: Vec<usize> = (0..4).collect();
+        classes.sort_by(|a, b| each.output[*b][r].total_cmp(&each.output[*a][r]));
+        order.push(classes);
+    }
+    let all = each.attributions[0].to_f64().unwrap();
+    let expect = |target: Target, class: &dyn Fn(usize) -> usize| {
+        let found = of(vec![target.clone()]).attributions[0].to_f64().unwrap();
+        for r in 0..3 {
+            let want = &all[(r * 4 + class(r)) * 6..][..6];
+            assert!(
+                found[r * 6..][..6].iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12),
+                "{target:?}, row {r}"
+            );
+        }
+    };
+    expect(Target::Predicted, &|r| order[r][0]);
+    expect(Target::RunnerUp, &|r| order[r][1]);
+    expect(Target::True, &|r| [3, 1, 0][r]);
+    expect(Target::PerRow(vec![vec![0], vec![-1], vec![2]]), &|r| [0, 3, 2][r]);
+    expect(Target::Index(vec![2]), &|_| 2);
+    // All four targets in one pass agree with each alone.
+    expect(Target::Class(1), &|_| 1);
+}
+
+#[test]
+fn scales_are_stated_and_related_as_they_should() {
+    let model = seeded(&[6, 10, 1], "tanh", Some("sigmoid"), 4);
+    let batch = Batch::new(vec![seeded_rows(5, 6, 2)]);
+    let m = method(r#"{"name": "integrated_gradients"}"#);
+    let of = |scale| explain(&model, &Spec { scale, ..spec(m.clone()) }, &batch);
+    let (p, z, odds) = (of(Scale::Probability), of(Scale::Logit), of(Scale::LogOdds));
+    assert_eq!(
+        [&*of(Scale::Output).record.scale, &*p.record.scale, &*z.record.scale, &*odds.record.scale],
+        ["probability", "probability", "logit", "log-odds"]
+    );
+    for (p, z) in p.output[0].iter().zip(&z.output[0]) {
+        assert!((1.0 / (1.0 + (-z).exp()) - p).abs() < 1e-12);
+    }
+    assert_eq!(z.attributions[0], odds.attributions[0]);
+    let negative =
+        explain(&model, &Spec { scale: Scale::Logit, targets: vec![Target::Class(0)], ..spec(m) }, &batch);
+    for (a, b) in negative.attributions[0].to_f64().unwrap().iter().zip(z.attributions[0].to_f64().unwrap()) {
+        assert!((a + b).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_can() {
+    let model: Model = seeded(&[6, 10, 4], "tanh", None, 4);
+    let batch = Batch::new(vec![seeded_rows(3, 6, 2)]);
+    let base =
+        Spec { targets: vec![Target::Class(0)], ..spec(method(r#"{"name": "integrated_gradients"}"#)) };
+    let cases: Vec<(Spec, Batch, &str)> = vec![
+        (Spec { targets: vec![Target::Output], ..base.clone() }, batch.clone(), "0 to 3"),
+        (Spec { targets: vec![Target::Class(4)], ..base.clone() }, batch.clone(), "classes 0 to 3"),
+        (Spec { targets: vec![Target::Index(vec![9])], ..base.clone() }, batch.clone(), "[4]"),
+        (Spec { targets: vec![], ..base.clone() }, batch.clone(), "no target"),
+        (Spec { targets: vec![Target::True], ..base.clone() }, batch.clone(), "class for each row"),
+        (
+            Spec { baseline: Baseline::Row(vec![vec![0.0; 5]]), ..base.clone() },
+            batch.clone(),
+            "5 elements, expected 6",
+        ),
+        (Spec { baseline: Baseline::Each, ..base.clone() }, batch.clone(), "none came"),
+        (Spec { layer: Some("linear0".into()), ..base.clone() }, batch.clone(), "does not take a layer"),
+        (Spec { output: Some("linear9".into()), ..base.clone() }, batch.clone(), "linear"),
+        (base.clone(), Batch::new(vec![seeded_rows(3, 7, 2)]), "expected shape [batch, 6], found [3, 7]"),
+        (base.clone(), Batch::new(vec![]), "1 inputs (x), 0 were given"),
+        (
+            Spec { method: method(r#"{"name": "integrated_gradients", "n_steps": 0}"#), ..base.clone() },
+            batch.clone(),
+            "nodes",
+        ),
+        (Spec { method: method(r#"{"name": "layer_activation"}"#), ..base }, batch, "needs a layer"),
+    ];
+    for (spec, batch, part) in cases {
+        let error = model.explain(&spec, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(part), "{error:?} does not say {part:?}");
+    }
+}
