@@ -260,31 +260,9 @@ pub(crate) fn refusal(op: impl Operator, inputs: &[Tensor]) -> String {
     }
 }
 
-/// Evaluates a graph of `f64` values, one operator at a time.
+/// Evaluates a graph, one operator at a time.
 pub(crate) fn evaluate(graph: &Graph, inputs: &[(ValueId, Tensor)], wanted: &[ValueId]) -> Vec<Tensor> {
-    let mut values: Vec<Option<Tensor>> = graph.values().map(|(_, v)| v.constant.clone()).collect();
-    for (id, tensor) in inputs {
-        values[id.index()] = Some(tensor.clone());
-    }
-    for node in graph.nodes() {
-        let facts: Vec<Fact> = node.outputs.iter().map(|o| graph.fact(*o).clone()).collect();
-        let given: Vec<Option<Tensor>> = node
-            .inputs
-            .iter()
-            .map(|v| v.map(|v| values[v.index()].clone().expect("computed before")))
-            .collect();
-        let results = if node.op.runs() {
-            let views: Vec<Option<View<'_>>> = given.iter().map(|t| t.as_ref().map(Tensor::view)).collect();
-            run_alone(&*node.op, &views, &facts).unwrap_or_else(|e| panic!("{}: {e}", node.name))
-        } else {
-            let case = Case { inputs: given.clone(), ..Case::new(ops::Relu) };
-            Case { op: Arc::clone(&node.op), ..case }.run_body(&given).expect("a composite")
-        };
-        for (o, t) in node.outputs.iter().zip(results) {
-            values[o.index()] = Some(t);
-        }
-    }
-    wanted.iter().map(|v| values[v.index()].clone().expect("computed")).collect()
+    crate::evaluate::evaluate(graph, inputs, wanted).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn floats(t: &Tensor) -> Vec<f64> {

@@ -7,6 +7,7 @@ mod cases;
 pub mod differentiate;
 pub mod emit;
 pub mod error;
+pub mod evaluate;
 pub mod graph;
 pub mod import;
 pub mod lower;

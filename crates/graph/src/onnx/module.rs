@@ -5,6 +5,9 @@ use super::proto::NodeProto;
 /// The key under which PyTorch's exporter writes the scopes of a node, as a Python list.
 pub(super) const SCOPES: &str = "pkg.torch.onnx.name_scopes";
 
+/// What PyTorch's exporter writes where a pass of its own made the node.
+const NO_MODULE: &str = "_empty_nn_module_stack_from_metadata_hook";
+
 /// The module that a node came from (`layer1.0.conv2`), where the exporter says so.
 pub(super) fn module_path(node: &NodeProto) -> Option<String> {
     let scopes = node
@@ -15,7 +18,7 @@ pub(super) fn module_path(node: &NodeProto) -> Option<String> {
     if let Some(scopes) = scopes.and_then(python_list) {
         // The last entry is the operation itself, the one before it the innermost module.
         let module = scopes.len().checked_sub(2).and_then(|i| scopes.into_iter().nth(i));
-        return module.filter(|m| !m.is_empty());
+        return module.filter(|m| !m.is_empty() && m != NO_MODULE);
     }
     from_name(node.name.as_deref()?)
 }
@@ -91,6 +94,7 @@ mod tests {
         check_scopes("['', 'net', 'net.0', 'linear']", Some("net.0"));
         check_scopes("['', 'add']", None);
         check_scopes("['add']", None);
+        check_scopes("['_empty_nn_module_stack_from_metadata_hook', 'sym_size_int']", None);
         check_scopes("[]", None);
         check_scopes("nonsense", None);
         check_scopes(&scopes_of("it's.0", "relu"), Some("it's.0"));

@@ -109,7 +109,7 @@ pub(super) fn from_model(model: ModelProto, folder: Option<&Path>) -> Result<Net
     network.opsets = opsets.iter().map(|(d, v)| (d.clone(), *v)).collect::<BTreeMap<_, _>>();
     let graph = model.graph.unwrap_or_default();
     let context = Context { opsets: &opsets, functions: &functions };
-    Reader { network, folder: Folder::new(folder), context, taken: HashSet::new() }.graph(graph)
+    Reader { network, folder: Folder::new(folder), context, taken: HashSet::new() }.graph(&graph)
 }
 
 struct Reader<'a> {
@@ -121,9 +121,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn graph(mut self, graph: GraphProto) -> Result<Network> {
+    fn graph(mut self, graph: &GraphProto) -> Result<Network> {
         self.taken.extend(graph.node.iter().flat_map(|n| n.output.iter().cloned()));
-        self.initializers(&graph)?;
+        self.initializers(graph)?;
         self.inputs(&graph.input)?;
         for i in order::topological(&graph.node)? {
             self.node(&graph.node[i])?;

@@ -83,7 +83,7 @@ pub fn tensor_from_proto(proto: &super::proto::TensorProto) -> Result<Tensor> {
     match read(proto, &format!("tensor {name:?}"), &mut Folder::none())? {
         Read::Tensor(tensor, _) => Ok(tensor),
         Read::Unsupported(kind) => {
-            Err(ErrorKind::Malformed(format!("tensor {name:?} is of type {kind}, which is not supported"))
+            Err(ErrorKind::Input { name, message: format!("elements of type {kind} are not supported") }
                 .into())
         }
     }
