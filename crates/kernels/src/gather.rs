@@ -83,6 +83,33 @@ pub fn along(
     Ok(())
 }
 
+/// The flat position of the block that each tuple of indices means, the tuples being the rows of `index` of `shape`.
+///
+/// The first `batch` axes of `shape` run beside those of the data; each tuple indexes the data's next axes. A block is what the
+/// data has behind them.
+pub fn blocks(
+    (index, shape): (&[i64], &[usize]),
+    data_shape: &[usize],
+    batch: usize,
+) -> Result<Vec<usize>, OutOfRange> {
+    let steps: Vec<usize> = row_major(data_shape).into_iter().map(|s| s as usize).collect();
+    let depth = shape.last().copied().unwrap_or(0);
+    let count: usize = shape[..shape.len().saturating_sub(1)].iter().product();
+    let each: usize = shape.get(batch..shape.len().saturating_sub(1)).unwrap_or(&[]).iter().product();
+    // What a step of one in the running number of the batch moves: the data's batch axes are contiguous.
+    let batch_step: usize = data_shape[batch..].iter().product();
+    (0..count)
+        .map(|i| {
+            let tuple = &index[i * depth..(i + 1) * depth];
+            let mut at = if each == 0 { 0 } else { i / each * batch_step };
+            for (&index, axis) in tuple.iter().zip(batch..) {
+                at += resolve(index, data_shape[axis])? * steps[axis];
+            }
+            Ok(at)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +147,14 @@ mod tests {
         assert_eq!(pairs(&[1, 0], &[1, 2, 1], &[2, 2, 2], 2), Ok(vec![(0, 1), (1, 2)]));
         assert_eq!(pairs(&[], &[2, 0], &[2, 2], 0), Ok(vec![]));
         assert!(pairs(&[3], &[1, 1], &[3, 3], 1).is_err());
+    }
+
+    #[test]
+    fn blocks_lie_where_tuples_say() {
+        assert_eq!(blocks((&[1, -1, 0, 2], &[2, 2]), &[2, 3, 4], 0), Ok(vec![20, 8]));
+        assert_eq!(blocks((&[1, 0], &[2, 1]), &[2, 3, 4], 1), Ok(vec![4, 12]));
+        assert_eq!(blocks((&[1, 0, 2, 1], &[2, 2, 1]), &[2, 3], 1), Ok(vec![1, 0, 5, 4]));
+        assert_eq!(blocks((&[], &[2, 0]), &[2, 3], 0), Ok(vec![0, 0]));
+        assert!(blocks((&[2], &[1, 1]), &[2, 3], 0).is_err());
     }
 }

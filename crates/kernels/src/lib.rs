@@ -11,5 +11,6 @@ pub mod matrix;
 pub mod normalize;
 pub mod random;
 pub mod real;
+pub mod reduce;
 
 pub use real::Real;

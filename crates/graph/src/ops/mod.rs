@@ -2,8 +2,10 @@
 //!
 //! A new operator is a file here and its two lines below, in alphabetical order.
 
+mod arg;
 mod convert;
 mod elementwise;
+mod equation;
 mod number;
 mod positions;
 mod reduce;
@@ -27,6 +29,8 @@ operators! {
     acosh: Acosh;
     add: Add;
     and: And;
+    argmax: ArgMax;
+    argmin: ArgMin;
     asin: Asin;
     asinh: Asinh;
     atan: Atan;
@@ -42,8 +46,10 @@ operators! {
     constant_of_shape: ConstantOfShape;
     cos: Cos;
     cosh: Cosh;
+    cumsum: CumSum;
     div: Div;
     dropout: Dropout;
+    einsum: Einsum;
     elu: Elu;
     equal: Equal;
     erf: Erf;
@@ -53,6 +59,7 @@ operators! {
     floor: Floor;
     gather: Gather;
     gather_elements: GatherElements;
+    gather_nd: GatherND;
     gelu: Gelu;
     gemm: Gemm;
     greater: Greater;
@@ -76,18 +83,30 @@ operators! {
     mod_: Mod;
     mul: Mul;
     neg: Neg;
+    non_zero: NonZero;
     not: Not;
+    one_hot: OneHot;
     or: Or;
     prelu: PRelu;
     pad: Pad;
     pow: Pow;
     range: Range;
     reciprocal: Reciprocal;
+    reduce_l1: ReduceL1;
+    reduce_l2: ReduceL2;
+    reduce_log_sum: ReduceLogSum;
+    reduce_log_sum_exp: ReduceLogSumExp;
+    reduce_max: ReduceMax;
+    reduce_mean: ReduceMean;
+    reduce_min: ReduceMin;
+    reduce_prod: ReduceProd;
     reduce_sum: ReduceSum;
+    reduce_sum_square: ReduceSumSquare;
     relu: Relu;
     reshape: Reshape;
     round: Round;
     scatter_elements: ScatterElements;
+    scatter_nd: ScatterND;
     selu: Selu;
     shape: Shape;
     sigmoid: Sigmoid;
@@ -108,7 +127,9 @@ operators! {
     tanh: Tanh;
     thresholded_relu: ThresholdedRelu;
     tile: Tile;
+    topk: TopK;
     transpose: Transpose;
+    trilu: Trilu;
     unsqueeze: Unsqueeze;
     where_: Where;
     xor: Xor;

@@ -1,123 +1,178 @@
-//! What the Reduce family shares: axes, shapes and the walk over what is reduced.
+//! What the Reduce family shares: axes, shapes, rows, and the fold over what is reduced.
 
-use super::support::{axes as checked_axes, data, no_type, out, view};
+use super::number::{Number, number_type};
+use super::support::{
+    axes as checked_axes, data, fact, integers, integers_of_value, integers_of_view, out, view,
+};
+use crate::attributes::{Attribute, Attributes};
+use crate::build::Builder;
 use crate::error::{OpError, OpResult};
+use crate::graph::{Fact, ValueId};
 use crate::import::Import;
-use crate::rows::RowsSite;
-use crate::tensor::{DType, Element, Tensor, View, ViewMut};
+use crate::operator::{Arg, Site};
+use crate::rows::{self, Rows, RowsSite};
+use crate::tensor::{Element, Tensor, View, ViewMut};
+use pellucid_kernels::{Real, reduce};
+
+/// The attributes of the family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Whether the axes stay as dimensions of size one.
+    pub(crate) keep: bool,
+    /// Whether naming no axes means none rather than all.
+    pub(crate) noop: bool,
+}
 
 /// Which axes are reduced, and the shapes that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reduction {
     /// The axes, ascending.
     pub(crate) axes: Vec<usize>,
+    /// For each axis of the input, whether it is reduced.
+    pub(crate) reduced: Vec<bool>,
     /// The shape of the result.
     pub(crate) shape: Vec<usize>,
     /// The shape of the result with the axes kept as dimensions of size one.
     pub(crate) kept_shape: Vec<usize>,
+    /// How many elements are reduced to one.
+    pub(crate) count: usize,
 }
 
 impl Reduction {
-    /// From the axes as given; all, where none is and `noop` does not say otherwise.
-    pub(crate) fn new(shape: &[usize], axes: Option<&[i64]>, keep: bool, noop: bool) -> OpResult<Self> {
+    /// From the axes as given; all, where none is and the form does not say otherwise.
+    pub(crate) fn new(shape: &[usize], axes: Option<&[i64]>, form: Form) -> OpResult<Self> {
         let rank = shape.len();
         let axes = match axes {
             Some(list) if !list.is_empty() => checked_axes(list, rank)?,
-            _ if noop => Vec::new(),
+            _ if form.noop => Vec::new(),
             _ => (0..rank).collect(),
         };
+        let reduced: Vec<bool> = (0..rank).map(|a| axes.contains(&a)).collect();
         let kept_shape: Vec<usize> =
-            shape.iter().enumerate().map(|(i, &d)| if axes.contains(&i) { 1 } else { d }).collect();
-        let shape = if keep {
-            kept_shape.clone()
-        } else {
-            shape.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &d)| d).collect()
+            shape.iter().zip(&reduced).map(|(&d, &r)| if r { 1 } else { d }).collect();
+        let count = axes.iter().map(|&a| shape[a]).product();
+        let shape = match form.keep {
+            true => kept_shape.clone(),
+            false => shape.iter().zip(&reduced).filter(|(_, r)| !**r).map(|(&d, _)| d).collect(),
         };
-        Ok(Self { axes, shape, kept_shape })
-    }
-
-    /// How many elements are reduced to one.
-    pub(crate) fn count(&self, from: &[usize]) -> usize {
-        self.axes.iter().map(|&a| from[a]).product()
+        Ok(Self { axes, reduced, shape, kept_shape, count })
     }
 }
 
-/// Reads the attributes of the family, bringing `axes` to input 1.
-pub(crate) fn import(node: &mut Import<'_>) -> OpResult<(bool, bool)> {
-    node.expect_inputs(1, 2)?;
-    node.ints_to_input("axes", 1)?;
-    Ok((node.flag("keepdims", true)?, node.flag("noop_with_empty_axes", false)?))
-}
-
-/// The axes that input 1 of a running node names.
-pub(crate) fn axes_of_views(inputs: &[Option<View<'_>>]) -> OpResult<Option<Vec<i64>>> {
-    if inputs.get(1).copied().flatten().is_none() {
-        return Ok(None);
+impl Form {
+    /// Reads the attributes, bringing `axes` to input 1.
+    pub(crate) fn import(node: &mut Import<'_>) -> OpResult<Self> {
+        node.ints_to_input("axes", 1)?;
+        node.expect_inputs(1, 2)?;
+        Ok(Self { keep: node.flag("keepdims", true)?, noop: node.flag("noop_with_empty_axes", false)? })
     }
-    Ok(Some(data::<i64>(inputs, 1)?.to_vec()))
-}
 
-/// The axes that a node reduces, for the analysis of rows.
-pub(crate) fn axes_of_site(site: &RowsSite<'_>, noop: bool) -> OpResult<Vec<usize>> {
-    let x = site.input(0).ok_or_else(|| OpError("input 0 is missing".to_owned()))?;
-    let axes = site.input(1).and_then(|a| a.constant).and_then(Tensor::to_i64);
-    Ok(Reduction::new(&x.fact.shape, axes.as_deref(), true, noop)?.axes)
-}
+    /// The attributes as ONNX writes them.
+    pub(crate) fn attributes(self) -> Attributes {
+        Attributes::new()
+            .with("keepdims", Attribute::Int(i64::from(self.keep)))
+            .with("noop_with_empty_axes", Attribute::Int(i64::from(self.noop)))
+    }
 
-/// Calls `body(result, element)` with flat positions for every element of `shape`, in row-major order.
-pub(crate) fn each(
-    shape: &[usize],
-    kept_shape: &[usize],
-    mut body: impl FnMut(usize, std::ops::Range<usize>, usize),
-) {
-    pellucid_kernels::broadcast::walk(shape, [kept_shape], |at, [to], run, [step]| {
-        body(to, at..at + run, step)
-    });
-}
+    /// The output's type and shape.
+    pub(crate) fn infer(self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        let x = fact(inputs, 0)?;
+        let axes = integers(inputs, 1, "axes")?;
+        Ok(vec![Fact::new(x.dtype, &Reduction::new(&x.shape, axes.as_deref(), self)?.shape)])
+    }
 
-/// Folds the elements of each group into one, from `start`, in row-major order.
-pub(crate) fn fold<T: Element + Copy, U: Element + Copy>(
-    x: (&[T], &[usize]),
-    reduction: &Reduction,
-    out: &mut [U],
-    start: U,
-    f: impl Fn(U, T) -> U,
-) {
-    out.fill(start);
-    each(x.1, &reduction.kept_shape, |to, from, step| {
-        if step == 0 {
-            out[to] = x.0[from].iter().fold(out[to], |acc, &v| f(acc, v));
-        } else {
-            let n = from.len();
-            for (o, &v) in out[to..to + n].iter_mut().zip(&x.0[from]) {
-                *o = f(*o, v);
-            }
+    /// Where the output's rows lie.
+    pub(crate) fn rows(self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        let x = site.input(0).ok_or_else(|| OpError("input 0 is missing".to_owned()))?;
+        let axes = site.input(1).and_then(|a| a.constant).and_then(Tensor::to_i64);
+        rows::reduce(site, &Reduction::new(&x.fact.shape, axes.as_deref(), self)?.axes, self.keep)
+    }
+
+    /// The reduction of a running node.
+    pub(crate) fn of_views(self, inputs: &[Option<View<'_>>]) -> OpResult<Reduction> {
+        Reduction::new(view(inputs, 0)?.shape, integers_of_view(inputs, 1)?.as_deref(), self)
+    }
+
+    /// The reduction of a node on the way back.
+    pub(crate) fn of_site(self, b: &Builder, site: &Site<'_>) -> OpResult<Reduction> {
+        let axes = integers_of_value(b, site, 1)?;
+        Reduction::new(b.shape(site.input(0)?), axes.as_deref(), self)
+    }
+
+    /// A value of the output's shape repeated along the axes, to the input's shape.
+    pub(crate) fn spread(self, b: &mut Builder, site: &Site<'_>, value: ValueId) -> OpResult<ValueId> {
+        let kept = self.of_site(b, site)?.kept_shape;
+        let shape = b.shape(site.input(0)?).to_vec();
+        let kept = b.reshape(value, &kept)?;
+        b.expand(kept, &shape)
+    }
+
+    /// A value of the input's shape summed over the axes, which stay as dimensions of size one.
+    pub(crate) fn sum(self, b: &mut Builder, site: &Site<'_>, value: ValueId) -> OpResult<ValueId> {
+        let axes = self.of_site(b, site)?.axes;
+        b.reduce_sum(value, &axes, true)
+    }
+
+    /// Computes the sum of some function of the elements, and of that the result.
+    pub(crate) fn run_sum<T: Number>(
+        self,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+        map: impl Fn(T) -> T,
+        finish: impl Fn(T, usize) -> T,
+    ) -> OpResult<()> {
+        let reduction = self.of_views(inputs)?;
+        self.run(inputs, outputs, T::ZERO, map, T::plus)?;
+        for o in out::<T>(outputs, 0)? {
+            *o = finish(*o, reduction.count);
         }
-    });
+        Ok(())
+    }
+
+    /// Folds some function of the elements.
+    pub(crate) fn run<T: Element + Copy>(
+        self,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+        identity: T,
+        map: impl Fn(T) -> T,
+        combine: impl Fn(T, T) -> T,
+    ) -> OpResult<()> {
+        let reduction = self.of_views(inputs)?;
+        let x = (data::<T>(inputs, 0)?, view(inputs, 0)?.shape);
+        reduce::reduce(x, &reduction.reduced, out::<T>(outputs, 0)?, identity, map, combine);
+        Ok(())
+    }
+
+    /// Computes log(sum(exp(x))) so that no element overflows.
+    pub(crate) fn run_log_sum_exp<T: Real + Element>(
+        self,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+    ) -> OpResult<()> {
+        let reduction = self.of_views(inputs)?;
+        let x = (data::<T>(inputs, 0)?, view(inputs, 0)?.shape);
+        let out = out::<T>(outputs, 0)?;
+        let mut largest = vec![T::LOWEST; out.len()];
+        reduce::reduce(x, &reduction.reduced, &mut largest, T::LOWEST, |v| v, T::larger);
+        // An infinite element decides alone.
+        for m in largest.iter_mut().filter(|m| m.wide().is_infinite()) {
+            *m = T::ZERO;
+        }
+        let exp = |v: T, m: T| (v - m).exp();
+        reduce::reduce_beside(x, &reduction.reduced, (out, &largest), T::ZERO, exp, |a, b| a + b);
+        for (o, &m) in out.iter_mut().zip(&largest) {
+            *o = o.ln() + m;
+        }
+        Ok(())
+    }
 }
 
 /// Sums numbers of any type; integers wrap.
-pub(crate) fn fold_number(
+pub(crate) fn sum_numbers(
+    form: Form,
     inputs: &[Option<View<'_>>],
     outputs: &mut [ViewMut<'_>],
-    axes: Option<&[i64]>,
-    noop: bool,
 ) -> OpResult<()> {
-    let x = view(inputs, 0)?;
-    let reduction = Reduction::new(x.shape, axes, true, noop)?;
-    macro_rules! go {
-        ($type:ty, $zero:expr, $f:expr) => {
-            fold((data::<$type>(inputs, 0)?, x.shape), &reduction, out::<$type>(outputs, 0)?, $zero, $f)
-        };
-    }
-    match x.data.dtype() {
-        DType::F32 => go!(f32, 0.0, |a, v| a + v),
-        DType::F64 => go!(f64, 0.0, |a, v| a + v),
-        DType::I32 => go!(i32, 0, |a, v| a.wrapping_add(v)),
-        DType::I64 => go!(i64, 0, |a, v| a.wrapping_add(v)),
-        DType::U32 => go!(u32, 0, |a, v| a.wrapping_add(v)),
-        DType::U64 => go!(u64, 0, |a, v| a.wrapping_add(v)),
-        other => return no_type(other),
-    }
-    Ok(())
+    number_type!(view(inputs, 0)?.data.dtype(), T => form.run_sum::<T>(inputs, outputs, |v| v, |sum, _| sum))
 }

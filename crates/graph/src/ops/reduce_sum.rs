@@ -1,15 +1,14 @@
-//! ReduceSum: the sum over axes, in row-major order.
+//! ReduceSum: the sum over axes. Integers wrap.
 
 use std::sync::Arc;
 
-use super::reduce::{self, Reduction};
-use super::support::{fact, integers};
-use crate::attributes::{Attribute, Attributes};
+use super::reduce::{self, Form};
+use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::Fact;
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{self, Rows, RowsSite};
+use crate::rows::{Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
 
 /// ReduceSum's entry in the table.
@@ -20,8 +19,8 @@ pub static DEFINITION: Definition = Definition {
     summary: "the sum over axes; over all where none is given",
     derivative: "everywhere",
     import: |node| {
-        let (keep, noop_with_empty_axes) = reduce::import(node)?;
-        Ok(Arc::new(ReduceSum { keep, noop_with_empty_axes }))
+        let form = Form::import(node)?;
+        Ok(Arc::new(ReduceSum { keep: form.keep, noop_with_empty_axes: form.noop }))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -37,9 +36,8 @@ pub struct ReduceSum {
 }
 
 impl ReduceSum {
-    fn reduction(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Reduction> {
-        let axes = integers(inputs, 1, "axes")?;
-        Reduction::new(&fact(inputs, 0)?.shape, axes.as_deref(), self.keep, self.noop_with_empty_axes)
+    fn form(self) -> Form {
+        Form { keep: self.keep, noop: self.noop_with_empty_axes }
     }
 }
 
@@ -49,13 +47,11 @@ impl Operator for ReduceSum {
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes::new()
-            .with("keepdims", Attribute::Int(i64::from(self.keep)))
-            .with("noop_with_empty_axes", Attribute::Int(i64::from(self.noop_with_empty_axes)))
+        self.form().attributes()
     }
 
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        Ok(vec![Fact::new(fact(inputs, 0)?.dtype, &self.reduction(inputs)?.shape)])
+        self.form().infer(inputs)
     }
 
     fn kind(&self, _active: &[bool]) -> Kind {
@@ -63,41 +59,56 @@ impl Operator for ReduceSum {
     }
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        let axes = reduce::axes_of_site(site, self.noop_with_empty_axes)?;
-        rows::reduce(site, &axes, self.keep)
+        self.form().rows(site)
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
-        let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None, None])) };
-        let x = site.input(0)?;
-        let shape = b.shape(x).to_vec();
-        let axes = site.inputs.get(1).copied().flatten().and_then(|a| b.constant(a)).and_then(|t| t.to_i64());
-        let reduction = Reduction::new(&shape, axes.as_deref(), self.keep, self.noop_with_empty_axes)?;
-        let kept = b.reshape(g, &reduction.kept_shape)?;
-        Ok(Some(vec![Some(b.expand(kept, &shape)?), None]))
+        let mut found = vec![None; site.inputs.len()];
+        let Some(g) = site.cotangents[0] else { return Ok(Some(found)) };
+        found[0] = Some(self.form().spread(b, site, g)?);
+        Ok(Some(found))
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        let axes = reduce::axes_of_views(inputs)?;
-        reduce::fold_number(inputs, outputs, axes.as_deref(), self.noop_with_empty_axes)
+        reduce::sum_numbers(self.form(), inputs, outputs)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::ReduceSum;
+    use crate::attributes::{Attribute, Attributes};
     use crate::cases::{Case, f64s, i64s};
+    use crate::rows::Rows;
+    use crate::tensor::Tensor;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceSum { keep: true, noop_with_empty_axes: false };
         let drop = ReduceSum { keep: false, noop_with_empty_axes: false };
+        let noop = ReduceSum { noop_with_empty_axes: true, ..drop };
+        let old = Attributes::new().with("axes", Attribute::Ints(vec![0]));
         vec![
-            Case::new(keep).input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0])).input(i64s(&[1])).expect(f64s(&[2, 1], &[3.0, 7.0])),
-            Case::new(drop).input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0])).input(i64s(&[0])).expect(f64s(&[2], &[4.0, 6.0])),
+            Case::new(keep)
+                .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
+                .input(i64s(&[1]))
+                .expect(f64s(&[2, 1], &[3.0, 7.0])),
+            Case::new(drop)
+                .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
+                .input(i64s(&[0]))
+                .expect(f64s(&[2], &[4.0, 6.0])),
+            Case::imported("ReduceSum", 11, &old, vec![i64s(&[1, 2])]).expect(i64s(&[3])),
+            Case::new(drop).input(f64s(&[2, 0], &[])).input(i64s(&[1])).expect(f64s(&[2], &[0.0, 0.0])),
             Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-2])),
+            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
+            Case::new(drop)
+                .random(&[2, 4, 19])
+                .input(i64s(&[0, 2]))
+                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
+            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
             Case::new(drop).random(&[3, 4]),
-            Case::new(ReduceSum { noop_with_empty_axes: true, ..drop }).random(&[3, 4]),
+            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
+            Case::new(drop).random(&[]),
+            Case::new(drop).input(Tensor::vector(vec![250u8, 7])).expect(Tensor::scalar(1u8)),
         ]
     }
 }

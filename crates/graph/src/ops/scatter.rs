@@ -3,9 +3,11 @@
 use super::number::{Number, number_type};
 use super::support::{data, out, output, same_type, view};
 use crate::attributes::Attribute;
+use crate::build::Builder;
 use crate::error::OpResult;
+use crate::graph::ValueId;
 use crate::import::Import;
-use crate::operator::Kind;
+use crate::operator::{Cotangents, Kind, Site};
 use crate::refuse;
 use crate::tensor::{View, ViewMut};
 
@@ -93,4 +95,47 @@ pub(crate) fn run(
             places(&mut |i, at| o[at] = combine(o[at], us[i]))
         })
     }
+}
+
+/// What the derivative is, for the table.
+pub(crate) const DERIVATIVE: &str = "with max and min shared evenly among ties; none with respect to updates that multiply; \
+                                     without reduction, indices are taken to differ";
+
+type Gather<'a> = dyn Fn(&mut Builder, ValueId) -> OpResult<ValueId> + 'a;
+type Scatter<'a> = dyn Fn(&mut Builder, ValueId, ValueId, Reduction) -> OpResult<ValueId> + 'a;
+
+/// The derivative of scattering input 2 into input 0, by the same places: `gather` takes from them, `scatter` puts there.
+pub(crate) fn derivative(
+    b: &mut Builder,
+    site: &Site<'_>,
+    reduction: Reduction,
+    gather: &Gather<'_>,
+    scatter: &Scatter<'_>,
+) -> OpResult<Option<Cotangents>> {
+    let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None; 3])) };
+    let (x, updates) = (site.input(0)?, site.input(2)?);
+    let (for_data, for_updates) = match reduction {
+        Reduction::None => {
+            let zeros = b.zeros_like(updates)?;
+            (scatter(b, g, zeros, Reduction::None)?, Some(gather(b, g)?))
+        }
+        Reduction::Add => (g, Some(gather(b, g)?)),
+        Reduction::Mul if site.active(2) => {
+            refuse!("it is not differentiable with respect to updates that multiply")
+        }
+        Reduction::Mul => (scatter(b, g, updates, Reduction::Mul)?, None),
+        Reduction::Max | Reduction::Min => {
+            let y = site.outputs[0];
+            let (zero, one) = (b.scalar_like(g, 0.0)?, b.scalar_like(g, 1.0)?);
+            let kept = b.equal(x, y)?;
+            let there = gather(b, y)?;
+            let taken = b.equal(updates, there)?;
+            let (own, others) = (b.select(kept, one, zero)?, b.select(taken, one, zero)?);
+            let count = scatter(b, own, others, Reduction::Add)?;
+            let share = b.div(g, count)?;
+            let shares = gather(b, share)?;
+            (b.masked(kept, share)?, Some(b.masked(taken, shares)?))
+        }
+    };
+    Ok(Some(vec![Some(for_data), None, for_updates]))
 }

@@ -8,7 +8,7 @@ use super::support::{axis, expect_indices, fact, indices, outside, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::{Fact, ValueId};
+use crate::graph::Fact;
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
 use crate::rows::{self, Rows, RowsSite};
@@ -21,8 +21,7 @@ pub static DEFINITION: Definition = Definition {
     domain: "",
     since: 11,
     summary: "data with updates at indices along an axis, in place of what is there or combined with it",
-    derivative: "with max and min shared evenly among ties; none with respect to updates that multiply; without reduction, indices \
-                 are taken to differ",
+    derivative: scatter::DERIVATIVE,
     import: |node| {
         node.expect_inputs(3, 3)?;
         let axis = node.int("axis")?.unwrap_or(0);
@@ -39,13 +38,6 @@ pub struct ScatterElements {
     pub axis: i64,
     /// How an update meets the element that is there.
     pub reduction: Reduction,
-}
-
-impl ScatterElements {
-    fn gather(self, b: &mut Builder, x: ValueId, site: &Site<'_>) -> OpResult<ValueId> {
-        let indices = site.input(1)?;
-        b.gather_elements(x, indices, self.axis)
-    }
 }
 
 impl Operator for ScatterElements {
@@ -82,41 +74,12 @@ impl Operator for ScatterElements {
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
-        let mut found = vec![None; 3];
-        let Some(g) = site.cotangents[0] else { return Ok(Some(found)) };
-        let (x, index, updates) = (site.input(0)?, site.input(1)?, site.input(2)?);
-        match self.reduction {
-            Reduction::None => {
-                let zeros = b.zeros_like(updates)?;
-                found[0] = Some(b.push(*self, &[g, index, zeros])?);
-                found[2] = Some(self.gather(b, g, site)?);
-            }
-            Reduction::Add => {
-                found[0] = Some(g);
-                found[2] = Some(self.gather(b, g, site)?);
-            }
-            Reduction::Mul => {
-                if site.active(2) {
-                    refuse!("it is not differentiable with respect to updates that multiply");
-                }
-                found[0] = Some(b.push(*self, &[g, index, updates])?);
-            }
-            Reduction::Max | Reduction::Min => {
-                let y = site.outputs[0];
-                let (zero, one) = (b.scalar_like(g, 0.0)?, b.scalar_like(g, 1.0)?);
-                let kept = b.equal(x, y)?;
-                let there = self.gather(b, y, site)?;
-                let taken = b.equal(updates, there)?;
-                let (own, others) = (b.select(kept, one, zero)?, b.select(taken, one, zero)?);
-                let add = Self { reduction: Reduction::Add, ..*self };
-                let count = b.push(add, &[own, index, others])?;
-                let share = b.div(g, count)?;
-                found[0] = Some(b.masked(kept, share)?);
-                let shares = self.gather(b, share, site)?;
-                found[2] = Some(b.masked(taken, shares)?);
-            }
-        }
-        Ok(Some(found))
+        let index = site.input(1)?;
+        let gather = |b: &mut Builder, x| b.gather_elements(x, index, self.axis);
+        let scatter = |b: &mut Builder, x, updates, reduction| {
+            b.push(Self { reduction, ..*self }, &[x, index, updates])
+        };
+        scatter::derivative(b, site, self.reduction, &gather, &scatter)
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {

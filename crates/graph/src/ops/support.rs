@@ -170,11 +170,6 @@ pub(crate) fn no_type<T>(dtype: DType) -> OpResult<T> {
     refuse!("it is not computed for elements of type {dtype}")
 }
 
-/// A tensor whose elements are as many as its shape says; only for cases and folded results, whose sizes are checked.
-pub(crate) fn tensor<T: Element>(shape: &[usize], data: Vec<T>) -> OpResult<Tensor> {
-    Tensor::new(shape, data).ok_or_else(|| OpError(format!("the elements do not fill shape {shape:?}")))
-}
-
 /// Runs one body for an input and an output whose elements are of the same type, whatever it is:
 /// `same_type!(x.data, &mut output.data, |xs, o| o.clone_from_slice(xs))`.
 macro_rules! same_type {
