@@ -1,15 +1,16 @@
 //! The cases of every operator, and the one loop that checks them all.
 //!
 //! For each case: the inferred types and shapes are the actual ones; the values are as expected; the derivative agrees with finite
-//! differences in f64, by random inner products; the second derivative too, where the operator's kind says that it is smooth; the
+//! differences in f64, by random inner products; the second derivative too; the
 //! kind that is told is true; and rows do not interact where the analysis says so.
+
+mod derivative;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::attributes::Attributes;
 use crate::build::{Builder, run_alone};
-use crate::differentiate::{differentiate, no_rule};
 use crate::graph::{Fact, Graph, ValueId};
 use crate::import::{Import, ImportInput};
 use crate::operator::{Arg, Kind, Operator};
@@ -17,6 +18,8 @@ use crate::ops;
 use crate::random::Stream;
 use crate::rows::{Rows, RowsInput, RowsSite};
 use crate::tensor::{Buffer, DType, Tensor, View, elements};
+
+pub(crate) use derivative::gradients;
 
 /// One case of an operator: a node with its inputs and what it should give.
 #[derive(Clone, Debug)]
@@ -206,29 +209,6 @@ impl Case {
     }
 }
 
-/// The gradients of the sum of an operator's first output with respect to each of `inputs`, behind which stand `constants`; for
-/// tests of kinks and ties.
-pub(crate) fn gradients(op: impl Operator, inputs: &[Tensor], constants: &[Tensor]) -> Vec<Tensor> {
-    let mut b = Builder::new(1);
-    let ids: Vec<ValueId> = inputs
-        .iter()
-        .enumerate()
-        .map(|(i, t)| b.input(&format!("x{i}"), Fact::new(t.dtype(), t.shape())))
-        .collect();
-    let mut all = ids.clone();
-    all.extend(constants.iter().map(|t| b.constant_value(t.clone())));
-    let output = b.push(op, &all).unwrap();
-    let seed = b.ones_like(output).unwrap();
-    let found = differentiate(&mut b, &[(output, seed)], &ids, &mut no_rule).unwrap();
-    let graph = b.finish(&[output]);
-    let given: Vec<(ValueId, Tensor)> = ids.iter().copied().zip(inputs.iter().cloned()).collect();
-    let gradient = |id: Option<ValueId>, t: &Tensor| match id {
-        Some(id) => evaluate(&graph, &given, &[id]).remove(0),
-        None => Tensor::zeros(t.dtype(), t.shape()).unwrap(),
-    };
-    found.into_iter().zip(inputs).map(|(id, t)| gradient(id, t)).collect()
-}
-
 /// A tensor of 64-bit floats.
 pub(crate) fn f64s(shape: &[usize], data: &[f64]) -> Tensor {
     Tensor::new(shape, data.to_vec()).unwrap()
@@ -319,80 +299,6 @@ fn check_values(case: &Case) {
                 }
             }
         }
-    }
-}
-
-/// The gradient graph of ⟨seed, outputs⟩ with respect to the varied inputs.
-struct GradientGraph {
-    graph: Graph,
-    inputs: Vec<(ValueId, Tensor)>,
-    outputs: Vec<ValueId>,
-    gradients: Vec<Option<ValueId>>,
-    seeds: Vec<Vec<f64>>,
-}
-
-fn gradient_graph(case: &Case, active: &[usize]) -> Option<GradientGraph> {
-    let label = case.label();
-    let mut b = Builder::new(1);
-    let ids = case.enter(&mut b, &case.inputs, active);
-    let outputs = b.node(Arc::clone(&case.op), &ids).unwrap_or_else(|e| panic!("{label}: {e}"));
-    let outputs: Vec<ValueId> = outputs.into_iter().filter(|o| b.fact(*o).dtype == DType::F64).collect();
-    if outputs.is_empty() {
-        return None;
-    }
-    let seeds: Vec<Vec<f64>> =
-        outputs.iter().enumerate().map(|(i, o)| direction(b.fact(*o).len(), 100 + i as u64)).collect();
-    let mut seeded = Vec::new();
-    for (o, s) in outputs.iter().zip(&seeds) {
-        let shape = b.shape(*o).to_vec();
-        let seed = b.constant_value(Tensor::new(&shape, s.clone()).unwrap());
-        seeded.push((*o, seed));
-    }
-    let sources: Vec<ValueId> = active.iter().map(|&i| ids[i].unwrap()).collect();
-    let gradients =
-        differentiate(&mut b, &seeded, &sources, &mut no_rule).unwrap_or_else(|e| panic!("{label}: {e}"));
-    let inputs = active.iter().map(|&i| (ids[i].unwrap(), case.inputs[i].clone().unwrap())).collect();
-    Some(GradientGraph { graph: b.finish(&outputs), inputs, outputs, gradients, seeds })
-}
-
-fn check_derivative(case: &Case) {
-    let label = case.label();
-    let active = case.differentiable_inputs();
-    if active.is_empty() {
-        return;
-    }
-    let flags: Vec<bool> = (0..case.inputs.len()).map(|i| active.contains(&i)).collect();
-    if case.op.kind(&flags) == Kind::Constant {
-        return;
-    }
-    let Some(g) = gradient_graph(case, &active) else { return };
-    let all_outputs = |inputs: &[(ValueId, Tensor)]| {
-        let results = evaluate(&g.graph, inputs, &g.outputs);
-        results.iter().zip(&g.seeds).map(|(r, s)| dot(&floats(r), s)).sum::<f64>()
-    };
-    for (i, gradient) in g.gradients.iter().enumerate() {
-        let x = &g.inputs[i].1;
-        let along = direction(x.len(), i as u64);
-        let step = 1e-5;
-        let at = |by: f64| {
-            let mut inputs = g.inputs.clone();
-            inputs[i].1 = moved(x, &along, by);
-            all_outputs(&inputs)
-        };
-        let want = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * step);
-        let got = gradient.map_or(0.0, |id| {
-            let value = if let Some(constant) = g.graph.constant(id) {
-                constant.clone()
-            } else {
-                evaluate(&g.graph, &g.inputs, &[id]).remove(0)
-            };
-            dot(&floats(&value), &along)
-        });
-        assert!(
-            (got - want).abs() <= case.tolerance * (1.0 + want.abs().max(got.abs())),
-            "{label}: derivative of input {}: {got}, finite differences give {want}",
-            active[i]
-        );
     }
 }
 
@@ -552,7 +458,7 @@ fn every_case_of_every_operator_holds() {
         assert!(!cases.is_empty(), "{} has no cases", definition.name);
         for case in cases {
             assert_eq!(case.op.definition().name, definition.name, "a case of another operator");
-            for check in [check_values, check_derivative, check_kind, check_rows] {
+            for check in [check_values, derivative::check, derivative::check_second, check_kind, check_rows] {
                 if std::panic::catch_unwind(AssertUnwindSafe(|| check(&case))).is_err() {
                     failed.push(case.label());
                 }

@@ -71,7 +71,7 @@ mod tests {
         vec![
             Case::new(Acos)
                 .input(f64s(&[3], &[0.0, 0.5, 2.0]))
-                .expect(f64s(&[3], &[1.5707963267948966, 1.0471975511965979, f64::NAN]))
+                .expect(f64s(&[3], &[std::f64::consts::FRAC_PI_2, std::f64::consts::FRAC_PI_3, f64::NAN]))
                 .fixed(&[0]),
             Case::new(Acos).between(&[3, 5], -0.8, 0.8),
             Case::new(Acos).between(&[2, 1, 3], -0.8, 0.8),

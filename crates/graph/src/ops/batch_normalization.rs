@@ -179,7 +179,10 @@ impl Operator for BatchNormalization {
 #[cfg(test)]
 mod tests {
     use super::BatchNormalization;
+    use super::DEFINITION;
+    use crate::attributes::{Attribute, Attributes};
     use crate::cases::{Case, f64s};
+    use crate::import::{Import, ImportInput};
 
     pub(super) fn cases() -> Vec<Case> {
         let op = BatchNormalization { epsilon: 0.25 };
@@ -199,5 +202,21 @@ mod tests {
             with(&[4], 1),
             with(&[3, 5], 5).fixed(&[1, 2, 3, 4]),
         ]
+    }
+
+    #[test]
+    fn training_mode_is_refused() {
+        let refusal = |opset, outputs, attributes: &Attributes| {
+            let inputs = (0..5).map(|i| ImportInput::Value(i, None)).collect();
+            let mut node = Import { operator: "BatchNormalization", opset, attributes, inputs, outputs };
+            (DEFINITION.import)(&mut node).err().map_or_else(String::new, |e| e.0)
+        };
+        let none = Attributes::new();
+        assert_eq!(refusal(15, 1, &none), "");
+        assert!(refusal(9, 5, &none).contains("training mode"));
+        assert!(
+            refusal(15, 3, &none.clone().with("training_mode", Attribute::Int(1))).contains("training mode")
+        );
+        assert!(refusal(7, 1, &none.with("spatial", Attribute::Int(0))).contains("spatial"));
     }
 }

@@ -177,7 +177,10 @@ fn clip<T: Element + Copy>(
 #[cfg(test)]
 mod tests {
     use super::Clip;
+    use super::DEFINITION;
+    use crate::attributes::{Attribute, Attributes};
     use crate::cases::{Case, f64s, gradients, i64s};
+    use crate::import::{Import, ImportInput};
     use crate::tensor::Tensor;
 
     fn scalar(v: f64) -> Tensor {
@@ -229,5 +232,15 @@ mod tests {
         assert_eq!(found, [f64s(&[3], &[0.0, 1.0, 0.0])]);
         let found = gradients(Clip, &[x(), scalar(-1.0), scalar(1.0)], &[]);
         assert_eq!(found, [f64s(&[3], &[0.5, 1.0, 0.5]), scalar(0.5), scalar(0.5)]);
+    }
+
+    #[test]
+    fn bounds_given_as_attributes_become_inputs() {
+        let attributes = Attributes::new().with("max", Attribute::Float(6.0));
+        let inputs = vec![ImportInput::Value(0, None)];
+        let mut node = Import { operator: "Clip", opset: 6, attributes: &attributes, inputs, outputs: 1 };
+        (DEFINITION.import)(&mut node).unwrap();
+        assert!(!node.has(1));
+        assert_eq!(node.constant(2), Some(&Tensor::scalar(6.0f32)));
     }
 }

@@ -69,7 +69,7 @@ macro_rules! sources {
             sources!(each |$v: $type| $number; f32 f64 i8 i16 i32 i64 u8 u16 u32 u64);
             fn bool(self) -> bool {
                 let $v = self;
-                $number != Default::default()
+                ($number as f64) != 0.0
             }
             fn text(self) -> String {
                 let $v = self;

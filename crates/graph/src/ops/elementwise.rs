@@ -141,9 +141,12 @@ pub(crate) fn fold<T: crate::tensor::Element + Copy>(
     for i in 0..inputs.len() {
         let x = (data::<T>(inputs, i)?, view(inputs, i)?.shape);
         pellucid_kernels::broadcast::walk(shape, [x.1], |at, [from], run, [step]| {
-            for (k, o) in o[at..at + run].iter_mut().enumerate() {
-                let v = x.0[from + step * k];
-                *o = if i == 0 { v } else { f(*o, v) };
+            let o = &mut o[at..at + run];
+            match (i, step) {
+                (0, 0) => o.fill(x.0[from]),
+                (0, _) => o.copy_from_slice(&x.0[from..from + run]),
+                (_, 0) => o.iter_mut().for_each(|o| *o = f(*o, x.0[from])),
+                _ => o.iter_mut().zip(&x.0[from..from + run]).for_each(|(o, &v)| *o = f(*o, v)),
             }
         });
     }

@@ -69,12 +69,13 @@ impl Operator for Pow {
             found[0] = Some(b.unbroadcast(product, &shape)?);
         }
         if site.active(1) {
-            let log = b.log(x)?;
+            // Where the slope is 0 by convention, 1 stands in for x: log 1 is 0, and no infinity is left to be multiplied by 0.
+            let (zero, one) = (b.scalar_like(x, 0.0)?, b.scalar_like(x, 1.0)?);
+            let (at_zero, up) = (b.equal(x, zero)?, b.greater_or_equal(y, zero)?);
+            let flat = b.and(at_zero, up)?;
+            let base = b.select(flat, one, x)?;
+            let log = b.log(base)?;
             let slope = b.mul(site.outputs[0], log)?;
-            let zero = b.scalar_like(x, 0.0)?;
-            let (flat, up) = (b.equal(x, zero)?, b.greater_or_equal(y, zero)?);
-            let flat = b.and(flat, up)?;
-            let slope = b.select(flat, zero, slope)?;
             let product = b.mul(g, slope)?;
             let shape = b.shape(site.input(1)?).to_vec();
             let sum = b.unbroadcast(product, &shape)?;
@@ -107,15 +108,13 @@ fn slope(b: &mut Builder, x: ValueId, y: ValueId) -> OpResult<ValueId> {
     if all(2.0) {
         return b.mul(y, x);
     }
-    let less = b.shift(y, -1.0)?;
-    let power = b.pow(x, less)?;
-    let slope = b.mul(y, power)?;
-    if known.as_ref().is_some_and(|k| k.iter().all(|&y| y != 0.0)) {
-        return Ok(slope);
-    }
-    let zero = b.scalar_like(y, 0.0)?;
+    // Where y = 0, x to the power 0 stands in for x to the power −1, which may be infinite.
+    let (zero, one) = (b.scalar_like(y, 0.0)?, b.scalar_like(y, 1.0)?);
     let flat = b.equal(y, zero)?;
-    b.select(flat, zero, slope)
+    let exponent = b.select(flat, one, y)?;
+    let less = b.shift(exponent, -1.0)?;
+    let power = b.pow(x, less)?;
+    b.mul(y, power)
 }
 
 /// The exponents as floats.
@@ -173,7 +172,7 @@ fn whole<T: Element + Copy>(
 #[cfg(test)]
 mod tests {
     use super::Pow;
-    use crate::cases::{Case, f64s, i64s};
+    use crate::cases::{Case, f64s, gradients, i64s};
     use crate::tensor::Tensor;
 
     pub(super) fn cases() -> Vec<Case> {
@@ -201,5 +200,11 @@ mod tests {
                 .input(Tensor::vector(vec![0.5f32, 0.5, 9.5]))
                 .expect(Tensor::vector(vec![1i32, 3, i32::MAX])),
         ]
+    }
+
+    #[test]
+    fn slopes_at_0_are_those_of_pytorch() {
+        let found = gradients(Pow, &[f64s(&[4], &[0.0; 4]), f64s(&[4], &[0.0, 1.0, 2.0, 0.5])], &[]);
+        assert_eq!(found, [f64s(&[4], &[0.0, 1.0, 0.0, f64::INFINITY]), f64s(&[4], &[0.0; 4])]);
     }
 }

@@ -11,6 +11,10 @@ use crate::refuse;
 use crate::rows::RowsSite;
 use crate::tensor::{Slice, SliceMut, View, ViewMut};
 
+/// An attribute that ONNX does not have. The older form cannot be said in today's without knowing the rank, so that a file with it
+/// is read back by Pellucid, and refused rather than misread by others.
+const FLATTEN: &str = "pellucid_flatten";
+
 /// The axis as a node names it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Along {
@@ -24,12 +28,14 @@ impl Along {
     /// Reads the attribute as the node's opset means it.
     pub(crate) fn import(node: &Import<'_>) -> OpResult<Self> {
         node.expect_inputs(1, 1)?;
-        let flatten = node.opset < 13;
-        Ok(Self { axis: node.int("axis")?.unwrap_or(if flatten { 1 } else { -1 }), flatten })
+        let old = node.opset < 13;
+        let axis = node.int("axis")?.unwrap_or(if old { 1 } else { -1 });
+        Ok(Self { axis, flatten: node.flag(FLATTEN, old)? })
     }
 
     pub(crate) fn attributes(self) -> Attributes {
-        Attributes::new().with("axis", Attribute::Int(self.axis))
+        let attributes = Attributes::new().with("axis", Attribute::Int(self.axis));
+        if self.flatten { attributes.with(FLATTEN, Attribute::Int(1)) } else { attributes }
     }
 
     /// The axes that are normalized together, in a tensor of `rank` dimensions; none where it is flattened to rows of one element.

@@ -88,8 +88,11 @@ impl Operator for Softmax {
 
 #[cfg(test)]
 mod tests {
+    use super::DEFINITION;
     use super::Softmax;
+    use crate::attributes::{Attribute, Attributes};
     use crate::cases::{Case, f64s};
+    use crate::import::{Import, ImportInput};
 
     pub(super) fn cases() -> Vec<Case> {
         let along = |axis| Softmax { axis, flatten: false };
@@ -107,5 +110,21 @@ mod tests {
             Case::new(from(2)).random(&[2, 3]),
             Case::new(along(0)).random(&[1]),
         ]
+    }
+
+    #[test]
+    fn the_opset_says_what_the_axis_means() {
+        let read = |opset, attributes: &Attributes| {
+            let inputs = vec![ImportInput::Value(0, None)];
+            let mut node = Import { operator: "Softmax", opset, attributes, inputs, outputs: 1 };
+            let op = (DEFINITION.import)(&mut node).unwrap();
+            (format!("{op:?}"), op.attributes())
+        };
+        let none = Attributes::new();
+        assert_eq!(read(12, &none).0, "Softmax { axis: 1, flatten: true }");
+        assert_eq!(read(13, &none).0, "Softmax { axis: -1, flatten: false }");
+        let (old, attributes) = read(11, &none.with("axis", Attribute::Int(2)));
+        assert_eq!(old, "Softmax { axis: 2, flatten: true }");
+        assert_eq!(read(crate::EXPORT_OPSET, &attributes).0, old);
     }
 }
