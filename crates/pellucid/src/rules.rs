@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use pellucid_graph::{Builder, Cotangents, Kind, Node, OpResult, Site, ValueId};
 
 pub use guided::Guided;
-pub use rescale::{DividedDifference, ProductDifference, QuotientDifference, RefuseOthers};
+pub use rescale::{
+    DividedDifference, ProductDifference, QuotientDifference, RefuseOthers, SoftmaxDifference,
+};
 
 /// The values of a second run of the same model, by those of the first.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{control, explain, method, pool, seeded, seeded_rows, spec};
-use pellucid::graph::Tensor;
+use pellucid::graph::{DType, Dim, Network, Tensor, ops};
 use pellucid::{Baseline, Batch, METHODS, Model, Scale, Spec, Target};
 
 fn methods() -> Vec<Spec> {
@@ -43,6 +43,59 @@ fn complete_methods_sum_to_the_difference_of_outputs() {
             let base = found.baseline_output.as_ref().unwrap();
             assert!(found.output[0].iter().zip(&base[0]).any(|(a, b)| (a - b).abs() > 0.01));
         }
+    }
+}
+
+#[test]
+fn deep_lift_is_complete_through_products_quotients_and_softmax() {
+    let classes = seeded(&[6, 10, 4], "tanh", Some("softmax"), 4);
+    let batch = Batch::new(vec![seeded_rows(5, 6, 2)]);
+    for class in 0..4 {
+        let asked = Spec { targets: vec![Target::Class(class)], ..spec(method(r#"{"name": "deep_lift"}"#)) };
+        let found = explain(&classes, &asked, &batch);
+        let delta = &found.check.unwrap().delta[0];
+        assert!(delta.iter().all(|d| d.abs() < 1e-12), "softmax, class {class}: {delta:?}");
+    }
+    // x / (1 + |x|²) · tanh(x): a product, a quotient and a sum of squares.
+    let mut n = Network::new();
+    let batch_dim = Dim::Symbol("batch".into());
+    let x = n.add_input("x", DType::F32, &[batch_dim.clone(), Dim::Fixed(6)]).unwrap();
+    let one = n.add_constant("one", Tensor::scalar(1.0f32)).unwrap();
+    let axes = n.add_constant("axes", Tensor::vector(vec![1i64])).unwrap();
+    let square = n.add_node("square", ops::Mul, &[x, x], "square").unwrap();
+    let sum = ops::ReduceSum { keep: true, noop_with_empty_axes: false };
+    let size = n.add_node("size", sum, &[square, axes], "size").unwrap();
+    let shifted = n.add_node("shifted", ops::Add, &[size, one], "shifted").unwrap();
+    let ratio = n.add_node("ratio", ops::Div, &[x, shifted], "ratio").unwrap();
+    let bent = n.add_node("bent", ops::Tanh, &[x], "bent").unwrap();
+    let product = n.add_node("product", ops::Mul, &[ratio, bent], "product").unwrap();
+    let total = n.add_node("total", sum, &[product, axes], "total").unwrap();
+    n.add_output(total, DType::F32, &[batch_dim, Dim::Fixed(1)]);
+    let model = Model::from_network(n).unwrap();
+    let asked = Spec { baseline: Baseline::Scalar(0.3), ..spec(method(r#"{"name": "deep_lift"}"#)) };
+    let delta = explain(&model, &asked, &batch).check.unwrap().delta;
+    assert!(delta[0].iter().all(|d| d.abs() < 1e-12), "product and quotient: {delta:?}");
+}
+
+#[test]
+fn rows_that_interact_are_refused_by_name_and_one_alone_is_not() {
+    let mut n = Network::new();
+    let batch_dim = Dim::Symbol("batch".into());
+    let x = n.add_input("x", DType::F32, &[batch_dim.clone(), Dim::Fixed(3)]).unwrap();
+    let axes = n.add_constant("axes", Tensor::vector(vec![0i64])).unwrap();
+    let sum = ops::ReduceSum { keep: true, noop_with_empty_axes: false };
+    let total = n.add_node("over_rows", sum, &[x, axes], "total").unwrap();
+    let centred = n.add_node("centred", ops::Sub, &[x, total], "centred").unwrap();
+    let axes = n.add_constant("columns", Tensor::vector(vec![1i64])).unwrap();
+    let y = n.add_node("y", sum, &[centred, axes], "y").unwrap();
+    n.add_output(y, DType::F32, &[batch_dim, Dim::Fixed(1)]);
+    let model = Model::from_network(n).unwrap();
+    for info in METHODS.iter().filter(|m| !m.has_layer) {
+        let asked = Spec::new(method(&format!("{{\"name\": \"{}\"}}", info.name)));
+        let many = Batch::new(vec![seeded_rows(4, 3, 1)]);
+        let error = model.explain(&asked, &many, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("over_rows") && error.contains("one row at a time"), "{}: {error}", info.name);
+        explain(&model, &asked, &Batch::new(vec![seeded_rows(1, 3, 1)]));
     }
 }
 

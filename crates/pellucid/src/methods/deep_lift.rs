@@ -10,6 +10,7 @@ use crate::frame::{Setup, refused};
 use crate::methods::gradient::{explained, gradient, names_of};
 use crate::rules::{
     DividedDifference, ProductDifference, QuotientDifference, Reference, RefuseOthers, RuleTable, Selector,
+    SoftmaxDifference,
 };
 
 /// The rule table of DeepLIFT (rescale).
@@ -18,6 +19,7 @@ fn table(eps: f64) -> RuleTable {
         .with(Selector::OfKind(Kind::Elementwise), DividedDifference { eps })
         .with(Selector::Operators(&["Div"]), QuotientDifference)
         .with(Selector::Operators(&["Gemm", "MatMul", "Mul"]), ProductDifference)
+        .with(Selector::Operators(&["Softmax"]), SoftmaxDifference { eps })
         .with(Selector::Any, RefuseOthers)
 }
 

@@ -1,6 +1,6 @@
 //! DeepLIFT's rescale rule (Shrikumar et al. 2017) for elementwise operators, and exact difference rules for products.
 
-use pellucid_graph::{Builder, Cotangents, Kind, OpError, OpResult, Site};
+use pellucid_graph::{Attribute, Builder, Cotangents, Kind, OpError, OpResult, Site, ops};
 
 use super::{Reference, Rule};
 
@@ -107,6 +107,62 @@ impl Rule for QuotientDifference {
         let shape = b.shape(y).to_vec();
         found[1] = Some(b.unbroadcast(product, &shape)?);
         Ok(Some(found))
+    }
+}
+
+/// Softmax as exponentials over their sum: the exponential by its divided difference, the quotient as [`QuotientDifference`] shares it.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxDifference {
+    /// Below which difference the exponential's derivative is taken.
+    pub eps: f64,
+}
+
+impl Rule for SoftmaxDifference {
+    fn apply(
+        &self,
+        b: &mut Builder,
+        site: &Site<'_>,
+        reference: Option<&Reference>,
+    ) -> OpResult<Option<Cotangents>> {
+        let Some(reference) = reference else { return Ok(None) };
+        let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };
+        let x = site.input(0)?;
+        let x0 = reference.of(x);
+        let rank = b.shape(x).len();
+        let axis = match site.op.attributes().get("axis") {
+            Some(Attribute::Int(a)) if *a < 0 => (rank as i64 + a) as usize,
+            Some(Attribute::Int(a)) => *a as usize,
+            _ => rank.saturating_sub(1),
+        };
+        // Softmax does not change when both runs are shifted alike; the larger maximum keeps the exponentials finite.
+        let axes = b.integers(&[axis as i64]);
+        let largest = b.push(ops::ReduceMax { keep: true, noop_with_empty_axes: false }, &[x, axes])?;
+        let largest0 = b.push(ops::ReduceMax { keep: true, noop_with_empty_axes: false }, &[x0, axes])?;
+        let shift = b.push(ops::Max, &[largest, largest0])?;
+        let (z, z0) = (b.sub(x, shift)?, b.sub(x0, shift)?);
+        let (e, e0) = (b.exp(z)?, b.exp(z0)?);
+        let (s, s0) = (b.reduce_sum(e, &[axis], true)?, b.reduce_sum(e0, &[axis], true)?);
+        let (inverse, inverse0) = (b.reciprocal(s)?, b.reciprocal(s0)?);
+        let inverses = b.add(inverse, inverse0)?;
+        let mean_inverse = b.scale(inverses, 0.5)?;
+        let direct = b.mul(g, mean_inverse)?;
+        let both = b.add(e, e0)?;
+        let weighted = b.mul(g, both)?;
+        let total = b.reduce_sum(weighted, &[axis], true)?;
+        let product = b.mul(inverse, inverse0)?;
+        let shared = b.mul(total, product)?;
+        let shared = b.scale(shared, -0.5)?;
+        let through = b.add(direct, shared)?;
+        let dx = b.sub(x, x0)?;
+        let de = b.sub(e, e0)?;
+        let size = b.abs(dx)?;
+        let least = b.scalar_like(dx, self.eps)?;
+        let small = b.less(size, least)?;
+        let one = b.scalar_like(dx, 1.0)?;
+        let divisor = b.select(small, one, dx)?;
+        let ratio = b.div(de, divisor)?;
+        let slope = b.select(small, e, ratio)?;
+        Ok(Some(vec![Some(b.mul(through, slope)?)]))
     }
 }
 

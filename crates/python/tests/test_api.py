@@ -1,0 +1,98 @@
+"""What the package does with arguments: forms of targets and baselines, results, refusals."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+import pellucid
+from pellucid import attr
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "cases"
+
+
+@pytest.fixture(scope="module")
+def classes():
+    return pellucid.load(GOLDEN / "multilayer" / "model.onnx", precision="float64")
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return pellucid.load(GOLDEN / "bank" / "model.onnx")
+
+
+ROWS = np.random.default_rng(0).normal(size=(4, 3))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [1, np.int64(1), (1,), [1, 1, 1, 1], [(1,)] * 4, np.array([1, 1, 1, 1]), np.array(1), np.array([1])],
+    ids=repr,
+)
+def test_targets_that_mean_the_same(classes, target):
+    want = attr.Saliency(classes).attribute(ROWS, target=1)
+    assert np.array_equal(attr.Saliency(classes).attribute(ROWS, target=target), want)
+
+
+def test_predicted_is_the_largest(classes):
+    predicted = classes(ROWS).argmax(1)
+    want = attr.IntegratedGradients(classes).attribute(ROWS, target=predicted.tolist())
+    assert np.array_equal(attr.IntegratedGradients(classes).attribute(ROWS, target="predicted"), want)
+
+
+@pytest.mark.parametrize("baseline", [0.5, np.full((1, 3), 0.5), np.full((4, 3), 0.5)], ids=["scalar", "row", "each"])
+def test_baselines_that_mean_the_same(classes, baseline):
+    explainer = attr.IntegratedGradients(classes)
+    want = explainer.attribute(ROWS, baselines=np.full((4, 3), 0.5), target=0)
+    assert np.allclose(explainer.attribute(ROWS, baselines=baseline, target=0), want, atol=1e-14)
+
+
+def test_dtype_and_shape_follow_the_model(classes, bank):
+    x = np.zeros((2, 51), np.float32)
+    found, delta = attr.IntegratedGradients(bank).attribute(x, return_convergence_delta=True)
+    assert found.dtype == np.float32 and found.shape == x.shape and delta.shape == (2,)
+    assert attr.LayerActivation(classes, "linear_1").attribute(ROWS).shape == (4, 4)
+    assert isinstance(attr.Saliency(classes).attribute((ROWS,), target=0), tuple)
+
+
+def test_rows_not_contiguous_or_of_other_types(bank):
+    x = np.arange(102, dtype=np.int64).reshape(51, 2).T
+    same = np.ascontiguousarray(x, dtype=np.float32)
+    assert np.array_equal(attr.Saliency(bank).attribute(x), attr.Saliency(bank).attribute(same))
+
+
+@pytest.mark.parametrize(
+    ("call", "part"),
+    [
+        (lambda m: attr.Saliency(m).attribute(ROWS, target=7), "shape [2]"),
+        (lambda m: attr.Saliency(m).attribute(ROWS), "2 elements"),
+        (lambda m: attr.Saliency(m).attribute(ROWS[:, :2], target=0), "expected shape [batch, 3], found [4, 2]"),
+        (lambda m: attr.Saliency(m).attribute(ROWS, target=[0, 1]), "2 targets for 4 rows"),
+        (lambda m: attr.Saliency(m).attribute(ROWS, target=1.5), "1.5"),
+        (lambda m: attr.IntegratedGradients(m).attribute(ROWS, baselines=np.zeros((1, 2)), target=0), "(1, 2)"),
+        (lambda m: attr.IntegratedGradients(m).attribute(ROWS, baselines=np.zeros((3, 3)), target=0), "expected 1 or as many"),
+        (lambda m: attr.IntegratedGradients(m).attribute(ROWS, target=0, method="simpson"), "simpson"),
+        (lambda m: attr.IntegratedGradients(m).attribute(ROWS, target=0, n_steps=0), "nodes"),
+        (lambda m: attr.LayerConductance(m, "linear_9").attribute(ROWS, target=0), "linear_1"),
+        (lambda m: attr.Saliency(m).attribute(np.array(["a"]), target=0), "numpy array"),
+    ],
+)
+def test_refusals_say_what_was_expected(classes, call, part):
+    with pytest.raises((pellucid.PellucidError, ValueError, TypeError)) as error:
+        call(classes)
+    assert part in str(error.value)
+
+
+def test_files_that_are_not_models(tmp_path):
+    for name, content, part in [
+        ("weights.pt", b"PK\x03\x04" + b"\0" * 60, "torch.onnx.export"),
+        ("empty.onnx", b"", "empty"),
+        ("text.onnx", b"hello, world\n", "ONNX"),
+    ]:
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(pellucid.PellucidError) as error:
+            pellucid.load(path)
+        assert part in str(error.value)
+    with pytest.raises(pellucid.PellucidError):
+        pellucid.load(tmp_path / "missing.onnx")
