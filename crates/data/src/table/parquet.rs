@@ -1,0 +1,1 @@
+//! Reads Parquet: flat columns, some rows at a time, without Arrow.
