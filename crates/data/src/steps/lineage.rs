@@ -308,7 +308,7 @@ impl SourceColumn {
 }
 
 /// The order of categories: numbers by value, texts by their characters, a missing value last.
-pub(super) fn compare(a: &Cell, b: &Cell) -> std::cmp::Ordering {
+pub(crate) fn compare(a: &Cell, b: &Cell) -> std::cmp::Ordering {
     let rank = |c: &Cell| match c {
         Cell::Bool(_) => 0,
         Cell::Integer(_) | Cell::Number(_) => 1,

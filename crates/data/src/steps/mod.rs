@@ -19,7 +19,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::fit::{Counts, Moments};
 pub use self::fit::{Fitter, fit};
+pub(crate) use self::lineage::compare as compare_cells;
 pub use self::lineage::{
     CategoryStatistics, NumericStatistics, Preprocessing, SourceColumn, Step, TensorColumn, TensorColumnKind,
 };

@@ -266,6 +266,14 @@ impl Column {
         }
     }
 
+    /// Marks a value as missing.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn set_missing(&mut self, index: usize) {
+        let len = self.len();
+        self.missing.resize(len, false);
+        self.missing[index] = true;
+    }
+
     pub(crate) fn values_mut(&mut self) -> &mut Values {
         &mut self.values
     }
