@@ -67,6 +67,14 @@ pub enum ErrorKind {
         /// The columns there are.
         available: Vec<String>,
     },
+    /// An array that is needed is not in the file.
+    #[error("no array named {name:?}; the arrays are {}", list(available))]
+    MissingArray {
+        /// The array looked for.
+        name: String,
+        /// The arrays there are.
+        available: Vec<String>,
+    },
     /// Two columns have the same name.
     #[error("two columns are named {0:?}")]
     DuplicateColumn(String),

@@ -1,5 +1,6 @@
 //! Tables and arrays in and out, fitted preprocessing with lineage, splits and evaluation metrics.
 
+pub mod arrays;
 pub mod error;
 pub mod metadata;
 pub mod metrics;

@@ -133,10 +133,10 @@ impl Metadata {
             return Err(ErrorKind::Unsupported { format: "metadata document", what }.into());
         }
         let this: Self = serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
-        if let Some(target) = &this.target {
-            if this.preprocessing.sources().iter().any(|c| c.name == target.column()) {
-                return Err(malformed(format!("{:?} is a feature and the target", target.column())));
-            }
+        if let Some(target) = &this.target
+            && this.preprocessing.sources().iter().any(|c| c.name == target.column())
+        {
+            return Err(malformed(format!("{:?} is a feature and the target", target.column())));
         }
         if let Some(split) = &this.split {
             split.split()?;

@@ -7,6 +7,7 @@ use ::parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType};
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
 
@@ -53,7 +54,9 @@ impl ParquetReader {
     }
 
     fn start(source: &Arc<str>, file: File, options: &ReadOptions) -> Result<Self> {
-        let file = SerializedFileReader::new(file).map_err(|e| malformed(&e))?;
+        let length = file.metadata()?.len();
+        let file = guarded(|| SerializedFileReader::new(file).map_err(|e| malformed(&e)))?;
+        check_chunks(file.metadata(), length)?;
         let described = file.metadata().file_metadata().schema_descr_ptr();
         let mut all = Vec::new();
         for (place, column) in described.columns().iter().enumerate() {
@@ -117,13 +120,17 @@ impl ParquetReader {
             if self.group == self.file.num_row_groups() {
                 return Ok(false);
             }
-            let group = self.file.get_row_group(self.group).map_err(|e| malformed(&e))?;
-            self.left_in_group = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            self.readers = self
-                .places
-                .iter()
-                .map(|(place, _)| group.get_column_reader(*place).map_err(|e| malformed(&e)))
-                .collect::<Result<_>>()?;
+            let (rows, readers) = guarded(|| {
+                let group = self.file.get_row_group(self.group).map_err(|e| malformed(&e))?;
+                let readers = self
+                    .places
+                    .iter()
+                    .map(|(place, _)| group.get_column_reader(*place).map_err(|e| malformed(&e)))
+                    .collect::<Result<Vec<_>>>()?;
+                Ok((group.metadata().num_rows(), readers))
+            })?;
+            self.left_in_group = usize::try_from(rows).unwrap_or(0);
+            self.readers = readers;
             self.group += 1;
         }
         Ok(true)
@@ -134,7 +141,7 @@ impl ParquetReader {
         for (i, reader) in self.readers.iter_mut().enumerate() {
             let column = &mut batch.columns_mut()[i];
             let stored = self.places[i].1;
-            let read = read_column(reader, column, rows, stored);
+            let read = guarded(|| read_column(reader, column, rows, stored));
             let checked = read.map_err(|e| (e, 0)).and_then(|()| {
                 if column.len() != before + rows {
                     let what = format!("{} values where there are {rows} rows", column.len() - before);
@@ -172,6 +179,33 @@ impl Rows for ParquetReader {
 
 fn malformed(error: &ParquetError) -> Error {
     ErrorKind::Malformed { format: "Parquet file", what: error.to_string() }.into()
+}
+
+/// Runs the decoder. It panics on some malformed files: that is an error like others here.
+fn guarded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What the decoder leaves half done is not used again: an error ends the reading.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let what = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("the decoder gave up").to_owned();
+        Err(ErrorKind::Malformed { format: "Parquet file", what }.into())
+    })
+}
+
+/// Checks that every column chunk lies inside the file.
+fn check_chunks(metadata: &ParquetMetaData, length: u64) -> Result<()> {
+    let chunks = metadata.row_groups().iter().flat_map(|g| g.columns());
+    for chunk in chunks {
+        let first = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+        let start = u64::try_from(first.min(chunk.data_page_offset())).ok();
+        let size = u64::try_from(chunk.compressed_size()).ok();
+        let end = start.zip(size).and_then(|(start, size)| start.checked_add(size));
+        if end.is_none_or(|end| end > length) || chunk.num_values() < 0 || chunk.uncompressed_size() < 0 {
+            let what = "a column that does not lie inside the file".to_owned();
+            let error = Error::new(ErrorKind::Malformed { format: "Parquet file", what });
+            return Err(error.in_column(&chunk.column_path().string()));
+        }
+    }
+    Ok(())
 }
 
 fn plural(column_type: ColumnType) -> &'static str {
@@ -235,7 +269,10 @@ fn read_column(reader: &mut ColumnReader, column: &mut Column, rows: usize, stor
     match reader {
         ColumnReader::BoolColumnReader(r) => {
             each(r, rows, optional, column, |values, v: bool| match values {
-                Values::Bool(to) => Ok(to.push(v)),
+                Values::Bool(to) => {
+                    to.push(v);
+                    Ok(())
+                }
                 _ => Err("a truth value".to_owned()),
             })
         }
@@ -251,20 +288,32 @@ fn read_column(reader: &mut ColumnReader, column: &mut Column, rows: usize, stor
         }),
         ColumnReader::FloatColumnReader(r) => {
             each(r, rows, optional, column, |values, v: f32| match values {
-                Values::Float32(to) => Ok(to.push(v)),
-                Values::Float(to) => Ok(to.push(f64::from(v))),
+                Values::Float32(to) => {
+                    to.push(v);
+                    Ok(())
+                }
+                Values::Float(to) => {
+                    to.push(f64::from(v));
+                    Ok(())
+                }
                 _ => Err("a number".to_owned()),
             })
         }
         ColumnReader::DoubleColumnReader(r) => {
             each(r, rows, optional, column, |values, v: f64| match values {
-                Values::Float(to) => Ok(to.push(v)),
+                Values::Float(to) => {
+                    to.push(v);
+                    Ok(())
+                }
                 _ => Err("a number".to_owned()),
             })
         }
         ColumnReader::ByteArrayColumnReader(r) => each(r, rows, optional, column, |values, v: ByteArray| {
             match (values, std::str::from_utf8(v.data())) {
-                (Values::Text(to), Ok(text)) => Ok(to.push(text)),
+                (Values::Text(to), Ok(text)) => {
+                    to.push(text);
+                    Ok(())
+                }
                 (_, Err(_)) => Err("bytes that are not UTF-8".to_owned()),
                 _ => Err("text".to_owned()),
             }
