@@ -1,0 +1,124 @@
+//! Writes Parquet without Arrow: rows are gathered into row groups of bounded size.
+
+use std::sync::Arc;
+
+use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use ::parquet::column::writer::ColumnWriter;
+use ::parquet::data_type::ByteArray;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::types::Type;
+
+use super::table::Output;
+use crate::error::{Error, ErrorKind, Result};
+use crate::table::{Batch, Column, ColumnType, Schema, Values};
+
+/// Values that are gathered before they are written.
+const GROUP_VALUES: usize = 1 << 20;
+
+pub(super) struct ParquetSink {
+    writer: SerializedFileWriter<Output>,
+    /// The batches of the next row group.
+    waiting: Vec<Batch>,
+    values: usize,
+}
+
+impl ParquetSink {
+    pub(super) fn new(output: Output, schema: &Schema) -> Result<Self> {
+        let fields = schema.fields().iter().map(|field| {
+            let (physical, logical) = match field.column_type {
+                ColumnType::Integer => (Physical::INT64, None),
+                ColumnType::Float => (Physical::DOUBLE, None),
+                ColumnType::Float32 => (Physical::FLOAT, None),
+                ColumnType::Bool => (Physical::BOOLEAN, None),
+                ColumnType::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            };
+            Type::primitive_type_builder(&field.name, physical)
+                .with_repetition(Repetition::OPTIONAL)
+                .with_logical_type(logical)
+                .build()
+                .map(Arc::new)
+        });
+        let fields = fields.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
+        let root = Type::group_type_builder("schema").with_fields(fields).build().map_err(failed)?;
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let writer =
+            SerializedFileWriter::new(output, Arc::new(root), Arc::new(properties)).map_err(failed)?;
+        Ok(Self { writer, waiting: Vec::new(), values: 0 })
+    }
+
+    pub(super) fn write(&mut self, batch: &Batch) -> Result<()> {
+        self.values = self.values.saturating_add(batch.rows().saturating_mul(batch.columns().len()));
+        self.waiting.push(batch.clone());
+        if self.values >= GROUP_VALUES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let batches = std::mem::take(&mut self.waiting);
+        self.values = 0;
+        if batches.iter().all(|b| b.rows() == 0) {
+            return Ok(());
+        }
+        let mut group = self.writer.next_row_group().map_err(failed)?;
+        let mut place = 0;
+        while let Some(mut writer) = group.next_column().map_err(failed)? {
+            for batch in batches.iter().filter(|b| b.rows() > 0) {
+                write_column(writer.untyped(), &batch.columns()[place])?;
+            }
+            writer.close().map_err(failed)?;
+            place += 1;
+        }
+        group.close().map_err(failed)?;
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        self.writer.into_inner().map_err(failed)?.finish()
+    }
+}
+
+fn failed(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(error) => (*error).into(),
+            Err(error) => std::io::Error::other(error).into(),
+        },
+        error => std::io::Error::other(error).into(),
+    }
+}
+
+fn write_column(writer: &mut ColumnWriter<'_>, column: &Column) -> Result<()> {
+    let there: Vec<usize> = (0..column.len()).filter(|&i| !column.is_missing(i)).collect();
+    let levels: Vec<i16> = (0..column.len()).map(|i| i16::from(!column.is_missing(i))).collect();
+    let levels = Some(levels.as_slice());
+    fn pick<T: Copy>(values: &[T], there: &[usize]) -> Vec<T> {
+        there.iter().map(|&i| values[i]).collect()
+    }
+    let written = match (writer, column.values()) {
+        (ColumnWriter::Int64ColumnWriter(w), Values::Integer(v)) => {
+            w.write_batch(&pick(v, &there), levels, None)
+        }
+        (ColumnWriter::DoubleColumnWriter(w), Values::Float(v)) => {
+            w.write_batch(&pick(v, &there), levels, None)
+        }
+        (ColumnWriter::DoubleColumnWriter(w), Values::Integer(v)) => {
+            let wide: Vec<f64> = there.iter().map(|&i| v[i] as f64).collect();
+            w.write_batch(&wide, levels, None)
+        }
+        (ColumnWriter::FloatColumnWriter(w), Values::Float32(v)) => {
+            w.write_batch(&pick(v, &there), levels, None)
+        }
+        (ColumnWriter::BoolColumnWriter(w), Values::Bool(v)) => w.write_batch(&pick(v, &there), levels, None),
+        (ColumnWriter::ByteArrayColumnWriter(w), Values::Text(v)) => {
+            let texts: Vec<ByteArray> = there.iter().map(|&i| ByteArray::from(v.get(i))).collect();
+            w.write_batch(&texts, levels, None)
+        }
+        _ => {
+            let what = format!("values of {} in a column of another type", column.column_type());
+            return Err(ErrorKind::InvalidOption(what).into());
+        }
+    };
+    written.map(|_| ()).map_err(failed)
+}
