@@ -174,7 +174,7 @@ impl Sweep {
                                 x.shape
                             )));
                         }
-                        (x.data.dtype(), if rows == 0 { layout.record() } else { x.data.len() / rows })
+                        (x.data.dtype(), x.data.len().checked_div(rows).unwrap_or_else(|| layout.record()))
                     }
                     Feed::Carried(i) if i < self.before.outputs.len() => self.record(Yield::Before(i)),
                     Feed::Sum(i) if self.point.as_ref().is_some_and(|p| i < p.outputs.len()) => {
@@ -424,7 +424,10 @@ impl Job<'_> {
                     let stage = &self.sweep.before;
                     (stage.plan.output(&spaces.before, i), stage.outputs[i], row)
                 }
-                Yield::Sum(i) => (sums[row][i].as_slice(), Layout::plain(1, record), 0),
+                Yield::Sum(i) => match sums.get(row) {
+                    Some(sums) => (sums[i].as_slice(), Layout::plain(1, record), 0),
+                    None => continue,
+                },
                 Yield::After(i) => match (&self.sweep.after, &spaces.after) {
                     (Some(stage), Some(space)) => (stage.plan.output(space, i), stage.outputs[i], row),
                     _ => continue,

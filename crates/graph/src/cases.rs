@@ -110,12 +110,6 @@ impl Case {
         self
     }
 
-    /// How far, relative to 1 + the largest magnitude, derivatives may be from finite differences.
-    pub(crate) fn within(mut self, tolerance: f64) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
     /// Which inputs have rows along their first axis. Without it: the first input, where it has dimensions.
     pub(crate) fn rows(mut self, inputs: &[usize]) -> Self {
         self.rows = Some(inputs.iter().map(|&i| (i, Rows::BATCH)).collect());

@@ -101,7 +101,7 @@ pub fn blocks(
     (0..count)
         .map(|i| {
             let tuple = &index[i * depth..(i + 1) * depth];
-            let mut at = if each == 0 { 0 } else { i / each * batch_step };
+            let mut at = i.checked_div(each).unwrap_or(0) * batch_step;
             for (&index, axis) in tuple.iter().zip(batch..) {
                 at += resolve(index, data_shape[axis])? * steps[axis];
             }

@@ -229,7 +229,7 @@ fn narrow<T: Real, const FUSED: bool>(job: &Job<'_, T>, out: &mut [T]) {
 #[inline(always)]
 fn inner<T: Real, const FUSED: bool>(a: &[T], b: &[T]) -> T {
     let mut lanes = [T::ZERO; LANES];
-    let mut add = |lane: &mut T, a: T, b: T| {
+    let add = |lane: &mut T, a: T, b: T| {
         *lane = if FUSED { a.mul_add(b, *lane) } else { a * b + *lane };
     };
     let (mut a_chunks, mut b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

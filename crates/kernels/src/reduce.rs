@@ -149,7 +149,7 @@ mod tests {
                 assert_eq!(out, want, "{shape:?} {reduced:?}");
                 let beside: Vec<i64> = (0..kept as i64).collect();
                 reduce_beside((&x, shape), &reduced, (&mut out, &beside), 0, |v, s| v - s, |a, b| a + b);
-                let each = if kept == 0 { 0 } else { n / kept };
+                let each = n.checked_div(kept).unwrap_or(0);
                 let less: Vec<i64> = want.iter().zip(&beside).map(|(w, s)| w - s * each as i64).collect();
                 assert_eq!(out, less, "{shape:?} {reduced:?}");
             }

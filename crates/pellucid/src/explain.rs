@@ -24,7 +24,6 @@ pub struct Explainer {
     model: Model,
     spec: Spec,
     output: usize,
-    layer: Option<usize>,
     compiled: Compiled,
     shapes: Vec<Vec<usize>>,
 }
@@ -65,7 +64,7 @@ impl Explainer {
                 methods::compile(&setup, rows, points)
             })?;
         let shapes = inputs.iter().map(|t| t.shape().get(1..).unwrap_or(&[]).to_vec()).collect();
-        Ok(Self { model: model.clone(), spec: spec.clone(), output, layer, compiled, shapes })
+        Ok(Self { model: model.clone(), spec: spec.clone(), output, compiled, shapes })
     }
 
     /// Explains the rows of a batch. Memory beyond the batch and its results does not grow with rows or path nodes.

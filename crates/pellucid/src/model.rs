@@ -247,11 +247,16 @@ fn forward_stage(network: &Network, graph: &pellucid_graph::Graph) -> Result<Sta
 /// Tries tiles of the wanted size; where the model mixes rows, a single row is still possible.
 pub(crate) fn with_fallback<T>(rows: usize, tile: usize, attempt: impl Fn(usize) -> Result<T>) -> Result<T> {
     match attempt(tile) {
-        Err(Error::Engine(pellucid_engine::Error::Graph(e)))
-            if rows <= 1 && tile > 1 && matches!(e.kind(), pellucid_graph::ErrorKind::RowsMix { .. }) =>
-        {
-            attempt(1)
-        }
+        Err(e) if rows <= 1 && tile > 1 && mixes_rows(&e) => attempt(1),
         other => other,
+    }
+}
+
+fn mixes_rows(error: &Error) -> bool {
+    match error {
+        Error::Graph(e) | Error::Engine(pellucid_engine::Error::Graph(e)) => {
+            matches!(e.kind(), pellucid_graph::ErrorKind::RowsMix { .. })
+        }
+        _ => false,
     }
 }

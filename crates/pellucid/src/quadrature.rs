@@ -80,7 +80,7 @@ impl Quadrature {
             return bad("the nodes do not ascend");
         }
         let sum: f64 = weights.iter().sum();
-        if !((sum - 1.0).abs() < 1e-9) {
+        if sum.is_nan() || (sum - 1.0).abs() >= 1e-9 {
             return bad("the weights do not sum to one");
         }
         Ok(Self { nodes, weights })

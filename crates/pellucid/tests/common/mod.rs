@@ -7,35 +7,35 @@ use pellucid::graph::{DType, Dim, Network, Tensor, ops};
 use pellucid::{Batch, Explanation, Method, Model, Precision, Spec};
 
 /// A pool of so many threads.
-pub fn pool(threads: usize) -> rayon::ThreadPool {
+pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
 /// A `Control` that only has threads.
-pub fn control(pool: &rayon::ThreadPool) -> Control<'_> {
+pub(crate) fn control(pool: &rayon::ThreadPool) -> Control<'_> {
     Control { pool, cancel: None, progress: None, profile: None }
 }
 
 /// Rows of 32-bit floats.
-pub fn rows(rows: &[&[f32]]) -> Tensor {
+pub(crate) fn rows(rows: &[&[f32]]) -> Tensor {
     let width = rows.first().map_or(0, |r| r.len());
     Tensor::new(&[rows.len(), width], rows.concat()).unwrap()
 }
 
 /// One layer of a network.
-pub struct Layer {
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
-    pub activation: Option<&'static str>,
+pub(crate) struct Layer {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) activation: Option<&'static str>,
 }
 
 /// A layer of `outputs` neurons, weights [outputs, inputs] row by row.
-pub fn layer(weight: &[f32], bias: &[f32], activation: Option<&'static str>) -> Layer {
+pub(crate) fn layer(weight: &[f32], bias: &[f32], activation: Option<&'static str>) -> Layer {
     Layer { weight: weight.to_vec(), bias: bias.to_vec(), activation }
 }
 
 /// A network of dense layers; values are named `linear0`, `relu0`, `linear1` and so on.
-pub fn dense(inputs: usize, layers: &[Layer]) -> Model {
+pub(crate) fn dense(inputs: usize, layers: &[Layer]) -> Model {
     let mut n = Network::new();
     let batch = Dim::Symbol("batch".into());
     let mut x = n.add_input("x", DType::F32, &[batch.clone(), Dim::Fixed(inputs)]).unwrap();
@@ -66,7 +66,7 @@ pub fn dense(inputs: usize, layers: &[Layer]) -> Model {
 }
 
 /// Captum's `BasicModel_MultiLayer`: an identity, a layer of ones, a Relu, two outputs.
-pub fn multi_layer() -> Model {
+pub(crate) fn multi_layer() -> Model {
     let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
     dense(
         3,
@@ -79,7 +79,7 @@ pub fn multi_layer() -> Model {
 }
 
 /// A network with seeded weights.
-pub fn seeded(sizes: &[usize], hidden: &'static str, last: Option<&'static str>, seed: u64) -> Model {
+pub(crate) fn seeded(sizes: &[usize], hidden: &'static str, last: Option<&'static str>, seed: u64) -> Model {
     let mut stream = pellucid::graph::random::Stream::new(seed, [0; 3]);
     let layers: Vec<Layer> = sizes
         .windows(2)
@@ -96,22 +96,22 @@ pub fn seeded(sizes: &[usize], hidden: &'static str, last: Option<&'static str>,
 }
 
 /// Seeded rows.
-pub fn seeded_rows(count: usize, width: usize, seed: u64) -> Tensor {
+pub(crate) fn seeded_rows(count: usize, width: usize, seed: u64) -> Tensor {
     let mut stream = pellucid::graph::random::Stream::new(seed, [1, 0, 0]);
     Tensor::new(&[count, width], (0..count * width).map(|_| stream.normal() as f32).collect()).unwrap()
 }
 
 /// A specification in 64 bits.
-pub fn spec(method: Method) -> Spec {
+pub(crate) fn spec(method: Method) -> Spec {
     Spec { precision: Precision::Float64, ..Spec::new(method) }
 }
 
 /// A method by its name and arguments in JSON.
-pub fn method(json: &str) -> Method {
+pub(crate) fn method(json: &str) -> Method {
     serde_json::from_str(json).unwrap_or_else(|e| panic!("{json}: {e}"))
 }
 
 /// Explains rows on one thread.
-pub fn explain(model: &Model, spec: &Spec, batch: &Batch) -> Explanation {
+pub(crate) fn explain(model: &Model, spec: &Spec, batch: &Batch) -> Explanation {
     model.explain(spec, batch, &control(&pool(1))).unwrap_or_else(|e| panic!("{spec:?}: {e}"))
 }
