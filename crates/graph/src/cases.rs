@@ -61,7 +61,8 @@ impl Case {
         outputs: usize,
     ) -> Self {
         let definition = ops::find("", name).unwrap_or_else(|| panic!("no operator {name}"));
-        let given = inputs.iter().enumerate().map(|(i, t)| ImportInput::Value(i, Some(t.clone()))).collect();
+        let mut left: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
+        let given = left.iter().enumerate().map(|(i, t)| ImportInput::Value(i, t.clone())).collect();
         let mut node = Import { operator: name, opset, attributes, inputs: given, outputs };
         let op = (definition.import)(&mut node).unwrap_or_else(|e| panic!("{name}: import: {e}"));
         let inputs = node
@@ -69,7 +70,7 @@ impl Case {
             .into_iter()
             .map(|input| match input {
                 ImportInput::Missing => None,
-                ImportInput::Value(i, _) => Some(inputs[i].clone()),
+                ImportInput::Value(i, _) => left[i].take(),
                 ImportInput::Constant(t) => Some(t),
             })
             .collect();

@@ -34,7 +34,7 @@ impl Rows {
         let total: usize = shape.iter().product();
         let outer = before * self.outer;
         let each = outer * rows;
-        (outer, if each == 0 { 0 } else { total / each })
+        (outer, total.checked_div(each).unwrap_or(0))
     }
 }
 

@@ -67,7 +67,7 @@ impl Operator for ConstantOfShape {
 
     fn run(&self, _inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         same_type!(self.value.view().data, &mut output(outputs, 0)?.data, |value, o| match value {
-            [value] => o.fill(value.clone()),
+            [value] => o.iter_mut().for_each(|o| o.clone_from(value)),
             _ => refuse!("its value has {} elements, expected one", value.len()),
         });
         Ok(())

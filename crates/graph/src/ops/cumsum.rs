@@ -42,8 +42,8 @@ pub struct CumSum {
     pub reverse: bool,
 }
 
-fn the_axis(list: Option<Vec<i64>>, rank: usize) -> OpResult<usize> {
-    match list.as_deref() {
+fn the_axis(list: Option<&[i64]>, rank: usize) -> OpResult<usize> {
+    match list {
         Some(&[one]) => axis(one, rank),
         _ => refuse!("its axis (input 1) is {list:?}, expected one number"),
     }
@@ -84,7 +84,7 @@ impl Operator for CumSum {
 
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
         let x = fact(inputs, 0)?;
-        the_axis(integers(inputs, 1, "axis")?, x.shape.len())?;
+        the_axis(integers(inputs, 1, "axis")?.as_deref(), x.shape.len())?;
         Ok(vec![x.clone()])
     }
 
@@ -94,19 +94,19 @@ impl Operator for CumSum {
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
         let rank = site.outputs.first().map_or(0, |o| o.shape.len());
-        rows::along(site, &[the_axis(integers_of_site(site, 1)?, rank)?])
+        rows::along(site, &[the_axis(integers_of_site(site, 1)?.as_deref(), rank)?])
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None, None])) };
-        the_axis(integers_of_value(b, site, 1)?, b.shape(g).len())?;
+        the_axis(integers_of_value(b, site, 1)?.as_deref(), b.shape(g).len())?;
         let back = Self { reverse: !self.reverse, ..*self };
         Ok(Some(vec![Some(b.push(back, &[g, site.input(1)?])?), None]))
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let x = view(inputs, 0)?;
-        let axis = the_axis(integers_of_view(inputs, 1)?, x.shape.len())?;
+        let axis = the_axis(integers_of_view(inputs, 1)?.as_deref(), x.shape.len())?;
         let sizes = (x.shape[axis], x.shape[axis + 1..].iter().product::<usize>());
         if !x.data.is_empty() {
             number_type!(x.data.dtype(), T => {

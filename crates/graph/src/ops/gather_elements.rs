@@ -74,7 +74,7 @@ impl Operator for GatherElements {
         let output = output(outputs, 0)?;
         let axis = axis(self.axis, x.shape.len())?;
         same_type!(x.data, &mut output.data, |xs, o| {
-            along((&index, output.shape), x.shape, axis, |i, at| o[i] = xs[at].clone()).map_err(outside)
+            along((&index, output.shape), x.shape, axis, |i, at| o[i].clone_from(&xs[at])).map_err(outside)
         })
     }
 }

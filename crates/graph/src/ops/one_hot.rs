@@ -102,11 +102,11 @@ impl Operator for OneHot {
         let indices = whole(index)?;
         same_type!(values.data, &mut output.data, |values, o| {
             let [off, on] = values else { refuse!("it has not two values") };
-            o.fill(off.clone());
+            o.iter_mut().for_each(|o| o.clone_from(off));
             for (i, &at) in indices.iter().enumerate() {
                 let at = if at < 0 { at.saturating_add(depth as i64) } else { at };
                 if (0..depth as i64).contains(&at) {
-                    o[((i / inner) * depth + at as usize) * inner + i % inner] = on.clone();
+                    o[((i / inner) * depth + at as usize) * inner + i % inner].clone_from(on);
                 }
             }
         });

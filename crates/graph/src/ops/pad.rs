@@ -139,13 +139,18 @@ impl Pad {
         }
     }
 
-    fn constant<T: Element>(x: (&[T], &[usize]), pads: &[(i64, i64)], out: (&mut [T], &[usize]), value: T) {
-        out.0.fill(value);
+    fn constant<T: Element>(
+        x: (&[T], &[usize]),
+        pads: &[(i64, i64)],
+        (out, out_shape): (&mut [T], &[usize]),
+        value: T,
+    ) {
+        out.fill(value);
         let (mut from, mut to, mut shape) = (0, 0, Vec::with_capacity(pads.len()));
-        let (x_steps, out_steps) = (row_major(x.1), row_major(out.1));
+        let (x_steps, out_steps) = (row_major(x.1), row_major(out_shape));
         for (axis, &(before, _)) in pads.iter().enumerate() {
             // Positions of the output that the input covers.
-            let (size, length) = (x.1[axis] as i64, out.1[axis] as i64);
+            let (size, length) = (x.1[axis] as i64, out_shape[axis] as i64);
             let (start, end) = (before.clamp(0, length), size.saturating_add(before).clamp(0, length));
             if end <= start {
                 return;
@@ -157,7 +162,7 @@ impl Pad {
         copy(
             &shape,
             (x.0, Strides { start: from, steps: &x_steps }),
-            (out.0, Strides { start: to, steps: &out_steps }),
+            (out, Strides { start: to, steps: &out_steps }),
         );
     }
 }

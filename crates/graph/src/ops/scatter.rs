@@ -86,7 +86,7 @@ pub(crate) fn run(
     }
     if reduction == Reduction::None {
         same_type!(updates.data, &mut output(outputs, 0)?.data, |us, o| {
-            places(&mut |i, at| o[at] = us[i].clone())
+            places(&mut |i, at| o[at].clone_from(&us[i]))
         })
     } else {
         number_type!(x.data.dtype(), T => {

@@ -36,8 +36,8 @@ pub struct Trilu {
     pub upper: bool,
 }
 
-fn diagonal(list: Option<Vec<i64>>) -> OpResult<i64> {
-    match list.as_deref() {
+fn diagonal(list: Option<&[i64]>) -> OpResult<i64> {
+    match list {
         None => Ok(0),
         Some(&[k]) => Ok(k),
         Some(list) => refuse!("its k (input 1) is {list:?}, expected one number"),
@@ -58,7 +58,7 @@ impl Operator for Trilu {
         if x.shape.len() < 2 {
             refuse!("an input of shape {:?} is not of matrices", x.shape);
         }
-        diagonal(integers(inputs, 1, "k")?)?;
+        diagonal(integers(inputs, 1, "k")?.as_deref())?;
         Ok(vec![x.clone()])
     }
 
@@ -67,7 +67,7 @@ impl Operator for Trilu {
     }
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        diagonal(integers_of_site(site, 1)?)?;
+        diagonal(integers_of_site(site, 1)?.as_deref())?;
         let rank = site.outputs.first().map_or(2, |o| o.shape.len());
         rows::along(site, &[rank - 2, rank - 1])
     }
@@ -75,7 +75,7 @@ impl Operator for Trilu {
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let mut found = vec![None; site.inputs.len()];
         let Some(g) = site.cotangents[0] else { return Ok(Some(found)) };
-        diagonal(integers_of_value(b, site, 1)?)?;
+        diagonal(integers_of_value(b, site, 1)?.as_deref())?;
         let inputs: Vec<Option<ValueId>> =
             [Some(g)].into_iter().chain(site.inputs.iter().skip(1).copied()).collect();
         found[0] = b.node(Arc::new(*self), &inputs)?.first().copied();
@@ -84,7 +84,7 @@ impl Operator for Trilu {
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let x = view(inputs, 0)?;
-        let k = diagonal(integers_of_view(inputs, 1)?)?;
+        let k = diagonal(integers_of_view(inputs, 1)?.as_deref())?;
         let &[.., rows, columns] = x.shape else { refuse!("its input is not of matrices") };
         if rows * columns == 0 {
             return Ok(());
