@@ -7,11 +7,12 @@ use super::reduce::Form;
 use super::support::view;
 use crate::attributes::Attributes;
 use crate::build::Builder;
-use crate::error::OpResult;
+use crate::error::{OpError, OpResult};
 use crate::graph::Fact;
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
+use crate::tensor::{Tensor, View, ViewMut};
 
 /// ReduceProd's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -19,7 +20,7 @@ pub static DEFINITION: Definition = Definition {
     domain: "",
     since: 1,
     summary: "the product over axes; over all where none is given",
-    derivative: "everywhere, zeros among the factors included",
+    derivative: "everywhere, for products of up to 4096 factors",
     import: |node| {
         let form = Form::import(node)?;
         Ok(Arc::new(ReduceProd { keep: form.keep, noop_with_empty_axes: form.noop }))
@@ -27,6 +28,9 @@ pub static DEFINITION: Definition = Definition {
     #[cfg(test)]
     cases: tests::cases,
 };
+
+/// The most factors of a product whose derivative is computed; it takes the square of their number.
+const MOST_FACTORS: usize = 4096;
 
 /// The product over axes, which input 1 names.
 #[derive(Clone, Copy, Debug)]
@@ -67,24 +71,32 @@ impl Operator for ReduceProd {
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let mut found = vec![None; site.inputs.len()];
         let Some(g) = site.cotangents[0] else { return Ok(Some(found)) };
-        let form = self.form();
+        // Each factor's slope is the product of the others, so that zeros need no care and every further derivative is exact.
         let x = site.input(0)?;
-        let (zero, one) = (b.scalar_like(x, 0.0)?, b.scalar_like(x, 1.0)?);
-        let is_zero = b.equal(x, zero)?;
-        let ones = b.masked(is_zero, one)?;
-        let zeros = form.sum(b, site, ones)?;
-        // The product of the factors that are not zero: what a zero that is alone is multiplied with.
-        let others = b.select(is_zero, one, x)?;
-        let axes = b.integers(&form.of_site(b, site)?.axes.iter().map(|&a| a as i64).collect::<Vec<_>>());
-        let rest = b.push(Self { keep: true, noop_with_empty_axes: true }, &[others, axes])?;
-        let none = b.equal(zeros, zero)?;
-        let alone = b.equal(zeros, one)?;
-        let by_factor = b.div(rest, others)?;
-        let at_others = b.masked(none, by_factor)?;
-        let at_zero = b.masked(alone, rest)?;
-        let slope = b.select(is_zero, at_zero, at_others)?;
-        let g = form.spread(b, site, g)?;
-        found[0] = Some(b.mul(g, slope)?);
+        let reduction = self.form().of_site(b, site)?;
+        if reduction.count > MOST_FACTORS {
+            refuse!("its derivative is not computed for products of more than {MOST_FACTORS} factors");
+        }
+        let n = reduction.count;
+        let shape = b.shape(x).to_vec();
+        let kept = (0..shape.len()).filter(|&a| !reduction.reduced[a]);
+        let order: Vec<usize> = kept.chain(reduction.axes.iter().copied()).collect();
+        let last = b.transpose(x, &order)?;
+        let moved = b.shape(last).to_vec();
+        let lead = &moved[..shape.len() - reduction.axes.len()];
+        let row = b.reshape(last, &[lead, &[1, n]].concat())?;
+        let own: Vec<bool> = (0..n * n).map(|i| i / n == i % n).collect();
+        let own = Tensor::new(&[n, n], own).ok_or_else(|| OpError("its factors are too many".to_owned()))?;
+        let (own, one) = (b.constant_value(own), b.scalar_like(x, 1.0)?);
+        let others = b.select(own, one, row)?;
+        let axis = b.integers(&[-1]);
+        let slopes = b.push(Self { keep: false, noop_with_empty_axes: false }, &[others, axis])?;
+        let slopes = b.reshape(slopes, &moved)?;
+        let mut back = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(i, &axis)| back[axis] = i);
+        let slopes = b.transpose(slopes, &back)?;
+        let g = self.form().spread(b, site, g)?;
+        found[0] = Some(b.mul(g, slopes)?);
         Ok(Some(found))
     }
 
