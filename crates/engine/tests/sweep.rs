@@ -1,0 +1,108 @@
+//! A sweep against the same sums taken by hand, and its refusals.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use pellucid_engine::{Control, Error, Feed, Points, Stage, Sweep, Yield};
+use pellucid_graph::{Builder, DType, Fact, Rows, Tensor};
+
+/// Row r has 3 + 40·r points; point p feeds p and weighs 1 / (p + 1).
+struct Uneven;
+
+impl Points for Uneven {
+    fn count(&self, row: usize) -> usize {
+        3 + 40 * row
+    }
+
+    fn value(&self, _input: usize, _row: usize, point: usize) -> f64 {
+        point as f64
+    }
+
+    fn weight(&self, _row: usize, point: usize) -> f64 {
+        1.0 / (point as f64 + 1.0)
+    }
+}
+
+const BATCH: Option<Rows> = Some(Rows::BATCH);
+
+/// Before: 2x. Point: tanh(2x + p). After: the sum minus x.
+fn sweep(block: usize, tile: usize) -> Sweep {
+    let fact = |n: usize| Fact::new(DType::F64, &[n, 3]);
+    let mut b = Builder::new(block);
+    let x = b.input("x", fact(block));
+    let twice = b.scale(x, 2.0).unwrap();
+    let before = Stage::new(&b.finish(&[twice]), &[Feed::Row(0)], &[BATCH], &[]).unwrap();
+    let mut b = Builder::new(tile);
+    let carried = b.input("carried", fact(tile));
+    let p = b.input("p", Fact::new(DType::F64, &[tile, 1]));
+    let sum = b.add(carried, p).unwrap();
+    let bent = b.tanh(sum).unwrap();
+    let feeds = [Feed::Carried(0), Feed::Point(0)];
+    let point = Stage::new(&b.finish(&[bent]), &feeds, &[BATCH, BATCH], &[]).unwrap();
+    let mut b = Builder::new(block);
+    let (sum, x) = (b.input("sum", fact(block)), b.input("x", fact(block)));
+    let less = b.sub(sum, x).unwrap();
+    let after = Stage::new(&b.finish(&[less]), &[Feed::Sum(0), Feed::Row(0)], &[BATCH, BATCH], &[]).unwrap();
+    Sweep { before, point: Some(point), after: Some(after), results: vec![Yield::Before(0), Yield::Sum(0), Yield::After(0)] }
+}
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+}
+
+fn rows(n: usize) -> Tensor {
+    Tensor::new(&[n, 3], (0..n * 3).map(|v| v as f64 / 7.0 - 1.0).collect()).unwrap()
+}
+
+#[test]
+fn sums_are_those_taken_by_hand_for_any_tile_and_threads() {
+    let x = rows(5);
+    let mut kept: Option<Vec<Tensor>> = None;
+    for (block, tile, threads) in [(1, 1, 1), (2, 7, 1), (4, 32, 2), (8, 33, 3), (16, 256, 2), (1, 64, 4)] {
+        let pool = pool(threads);
+        let done = AtomicUsize::new(0);
+        let progress = |n: usize| {
+            done.fetch_add(n, Ordering::Relaxed);
+        };
+        let control = Control { pool: &pool, cancel: None, progress: Some(&progress), profile: None };
+        let found = sweep(block, tile).run(&[x.view()], 5, Some(&Uneven), &control).unwrap();
+        assert_eq!(done.into_inner(), 5);
+        let (x, sum, after) = (x.to_f64().unwrap(), found[1].to_f64().unwrap(), found[2].to_f64().unwrap());
+        for (i, &v) in x.iter().enumerate() {
+            let want: f64 = (0..Uneven.count(i / 3))
+                .map(|p| (2.0 * v + p as f64).tanh() * Uneven.weight(i / 3, p))
+                .sum();
+            assert!((sum[i] - want).abs() < 1e-12 && (after[i] - (want - v)).abs() < 1e-12, "block {block}, tile {tile}");
+        }
+        let first = kept.get_or_insert_with(|| found.clone());
+        assert_eq!(*first, found, "block {block}, tile {tile}, {threads} threads: other bits");
+    }
+}
+
+#[test]
+fn no_rows_give_empty_results() {
+    let pool = pool(2);
+    let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+    let found = sweep(4, 8).run(&[rows(0).view()], 0, Some(&Uneven), &control).unwrap();
+    assert_eq!(found[2].shape(), [0, 3]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let pool = pool(1);
+    let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+    let s = sweep(2, 4);
+    let (good, narrow) = (rows(2), Tensor::new(&[2, 2], vec![0.0f64; 4]).unwrap());
+    let single = Tensor::new(&[2, 3], vec![0.0f32; 6]).unwrap();
+    for result in [
+        s.run(&[good.view()], 2, None, &control),
+        s.run(&[], 2, Some(&Uneven), &control),
+        s.run(&[good.view()], 3, Some(&Uneven), &control),
+        s.run(&[narrow.view()], 2, Some(&Uneven), &control),
+        s.run(&[single.view()], 2, Some(&Uneven), &control),
+    ] {
+        assert!(matches!(result, Err(Error::Mismatch(_))), "{result:?}");
+    }
+    let stop = AtomicBool::new(true);
+    let control = Control { cancel: Some(&stop), ..control };
+    assert!(matches!(s.run(&[good.view()], 2, Some(&Uneven), &control), Err(Error::Interrupted)));
+}
