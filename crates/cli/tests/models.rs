@@ -1,0 +1,197 @@
+//! Models that are no models, and those that cannot be explained; `inspect`, `methods` and errors as JSON.
+
+mod common;
+
+use std::process::Stdio;
+
+use common::{Place, Ran, network};
+use pellucid_graph::{DType, Dim, Network, Tensor, ops};
+
+#[test]
+fn other_kinds_of_files_are_told_what_converts_them() {
+    let place = Place::new();
+    place.write("net.pt", b"PK\x03\x04\x00\x00\x08\x08archive/data.pkl");
+    place.run(&["explain", "net.pt", "clients.csv"]).refused(3, &["net.pt", "torch.onnx.export"]);
+    std::fs::create_dir(place.path("saved")).unwrap();
+    place.write("saved/saved_model.pb", b"\x08\x01");
+    place.run(&["inspect", "saved"]).refused(3, &["saved", "tf2onnx"]);
+    place.run(&["inspect", "nothing.onnx"]).refused(3, &["nothing.onnx"]);
+    place.write("text.onnx", "hello");
+    place.run(&["inspect", "text.onnx"]).refused(3, &["text.onnx"]);
+    let whole = std::fs::read(place.path("model.onnx")).unwrap();
+    place.write("half.onnx", &whole[..whole.len() / 2]);
+    place.run(&["explain", "half.onnx", "clients.csv"]).refused(3, &["half.onnx"]);
+}
+
+/// The file with the first occurrence of some bytes exchanged for as many others.
+fn patched(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|w| w == from).unwrap();
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes
+}
+
+#[test]
+fn an_unknown_operator_loads_is_listed_and_stops_only_what_reaches_it() {
+    let place = Place::new();
+    let whole = std::fs::read(place.path("model.onnx")).unwrap();
+    place.write("odd.onnx", patched(&whole, b"Relu", b"Rilu"));
+    let ran = place.run(&["inspect", "odd.onnx"]);
+    assert!(
+        ran.code == 0 && ran.stdout.contains("Cannot be run") && ran.stdout.contains("Rilu"),
+        "{}",
+        ran.stdout
+    );
+    place.run(&["explain", "odd.onnx", "clients.csv"]).refused(4, &["Rilu", "opset"]);
+}
+
+#[test]
+fn rows_that_interact_are_refused() {
+    let place = Place::new();
+    let mut network = Network::new();
+    let shape = [Dim::Symbol("batch".to_owned()), Dim::Fixed(2)];
+    let input = network.add_input("input", DType::F32, &shape).unwrap();
+    let mixed = network.add_node("mix", ops::Softmax { axis: 0, flatten: false }, &[input], "mixed").unwrap();
+    network.add_output(mixed, DType::F32, &shape);
+    network.save(place.path("mixing.onnx")).unwrap();
+    let ran =
+        place.run(&["explain", "mixing.onnx", "clients.csv", "--features", "age,balance", "--target", "0"]);
+    ran.refused(4, &["mix", "Softmax", "one row at a time"]);
+    // One row on its own interacts with none.
+    let arguments = [
+        "explain",
+        "mixing.onnx",
+        "clients.csv",
+        "--features",
+        "age,balance",
+        "--target",
+        "0",
+        "--rows",
+        "3",
+    ];
+    let ran = place.run(&arguments);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn models_without_a_record() {
+    let place = Place::new();
+    network(&[2, 4, 3]).save(place.path("plain.onnx")).unwrap();
+    let plain = |more: &[&str]| {
+        place.run(&[&["explain", "plain.onnx", "clients.csv", "--format", "csv"], more].concat())
+    };
+    let ran = plain(&["--features", "balance,age"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let first = ran.stdout.lines().next().unwrap();
+    assert!(first.ends_with("attribution.balance,attribution.age"), "{first}");
+    // Several classes without names: the predicted one is explained.
+    assert!(
+        common::fields(&ran.stdout)[1..].iter().all(|r| r[1] == r[2] && r[1].parse::<usize>().unwrap() < 3)
+    );
+    // Numbers alone are taken in their order.
+    assert_eq!(plain(&[]).code, 0);
+    plain(&["--features", "age"]).refused(3, &["takes 2 numbers", "1 columns"]);
+    plain(&["--features", "age,job"]).refused(3, &["job", "line"]);
+    plain(&["--baseline", "mean"]).refused(2, &["no record"]);
+    plain(&["--rows", "test"]).refused(2, &["no split"]);
+    let array = Tensor::new(&[5, 2], (0..10).map(|i| i as f32).collect()).unwrap();
+    pellucid_data::arrays::save(place.path("rows.npy"), &[(String::new(), array)]).unwrap();
+    let ran = place.run(&["explain", "plain.onnx", "rows.npy", "--rows", "1..4", "--format", "csv"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 4), "{}", ran.stderr);
+    assert!(ran.stdout.contains("attribution.input[1]"));
+    let array = Tensor::new(&[5, 3], vec![0.0f32; 15]).unwrap();
+    pellucid_data::arrays::save(place.path("wide.npy"), &[(String::new(), array)]).unwrap();
+    place.run(&["explain", "plain.onnx", "wide.npy"]).refused(3, &["[batch, 2]", "[5, 3]"]);
+}
+
+#[test]
+fn inspect_as_text_and_json() {
+    let place = Place::new();
+    let text = place.run(&["inspect", "model.onnx"]).stdout;
+    for word in
+        ["layer0", "Gemm", "Affine", "[N, 6]", "classes: no, yes", "45 train", "age, job, balance, loan"]
+    {
+        assert!(text.contains(word), "{word} is not in {text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["inspect", "model.onnx", "--json"]).stdout).unwrap();
+    assert_eq!(json["parameters"], 7 * 6 + 6 + 6 * 5 + 5 + 5 + 1);
+    assert_eq!(json["layers"][1]["operator"], "Relu");
+    assert_eq!(json["layers"][0]["shape"], serde_json::json!(["N", "6"]));
+}
+
+#[test]
+fn methods_are_the_librarys() {
+    let place = Place::new();
+    let json: serde_json::Value = serde_json::from_str(&place.run(&["methods", "--json"]).stdout).unwrap();
+    let names: Vec<&str> = json.as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    assert_eq!(names, pellucid::METHODS.iter().map(|m| m.name).collect::<Vec<_>>());
+    assert!(place.run(&["methods", "deep_lift"]).stdout.contains("Shrikumar"));
+    place.run(&["methods", "lime"]).refused(2, &["lime", "saliency"]);
+}
+
+#[test]
+fn errors_as_json() {
+    let place = Place::new();
+    let error = |arguments: &[&str]| {
+        let ran = place.run(arguments);
+        let json: serde_json::Value =
+            serde_json::from_str(&ran.stderr).unwrap_or_else(|e| panic!("{e}: {}", ran.stderr));
+        assert_eq!(json["error"]["exit_code"], ran.code);
+        json["error"].clone()
+    };
+    let found = error(&["explain", "model.onnx", "clients.csv", "--target", "maybe", "--json-errors"]);
+    assert!(found["code"] == "usage" && found["message"].as_str().unwrap().contains("maybe"), "{found}");
+    assert_eq!(error(&["explain", "--json-errors", "--no-such-option"])["code"], "usage");
+    assert_eq!(error(&["inspect", "none.onnx", "--json-errors"])["code"], "bad_data");
+}
+
+#[test]
+fn files_that_cannot_be_written() {
+    let place = Place::new();
+    // The kernel's own folder takes no files, whoever asks.
+    if cfg!(target_os = "linux") {
+        place.refuses(&["--output", "/proc/out.csv"], 1, &["cannot write /proc/out.csv"]);
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = place
+            .command(&["explain", "model.onnx", "clients.csv", "--format", "csv"])
+            .stdout(Stdio::from(full))
+            .output()
+            .unwrap();
+        Ran::new(&output).refused(1, &["standard output", "space"]);
+    }
+    place.refuses(&["--output", "no/such/folder/out.csv"], 1, &["cannot write"]);
+    let left: Vec<String> = std::fs::read_dir(place.path("."))
+        .unwrap()
+        .map(|f| f.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|n| n != "clients.csv" && n != "model.onnx")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["explain", "model.onnx", "clients.csv", "--format", "jsonl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let ran = Ran::new(&output);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn help_completions_and_manual() {
+    let place = Place::new();
+    let help = place.run(&["--help"]);
+    assert!(help.code == 0 && help.stdout.contains("130") && help.stdout.contains("explain"));
+    assert!(place.run(&["completions", "bash"]).stdout.contains("--max-delta"));
+    std::fs::create_dir(place.path("man")).unwrap();
+    assert_eq!(place.run(&["man", "man"]).code, 0);
+    assert!(place.read("man/pellucid-explain.1").contains("baseline"));
+    assert_eq!(place.run(&["explain"]).code, 2);
+}

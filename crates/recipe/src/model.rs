@@ -1,0 +1,108 @@
+//! A model with the record of the table that it was trained on.
+
+use std::path::{Path, PathBuf};
+
+use pellucid::Model;
+use pellucid::graph::Dim;
+use pellucid_data::metadata::{KEY, Metadata};
+use pellucid_data::split::Split;
+use pellucid_data::steps::Preprocessing;
+use pellucid_data::target::{Target, Task};
+
+use crate::error::{ErrorKind, Result};
+
+/// A model file, opened.
+#[derive(Debug)]
+pub struct OpenModel {
+    path: PathBuf,
+    model: Model,
+    metadata: Option<Metadata>,
+    split: Option<Split>,
+}
+
+impl OpenModel {
+    /// Reads an ONNX file, and the record inside it where there is one.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let model = Model::load(path)
+            .map_err(|source| ErrorKind::ModelFile { path: path.to_path_buf(), source })
+            .map_err(unrepeated)?;
+        Self::with_record(path, model)
+    }
+
+    fn with_record(path: &Path, model: Model) -> Result<Self> {
+        let metadata = match model.network().metadata.get(KEY) {
+            Some(text) => Some(Metadata::from_json(text).map_err(|e| e.in_file(&name(path)))?),
+            None => None,
+        };
+        let split = match metadata.as_ref().and_then(|m| m.split.as_ref()) {
+            Some(record) => record.split().map_err(|e| e.in_file(&name(path)))?,
+            None => None,
+        };
+        Ok(Self { path: path.to_path_buf(), model, metadata, split })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The record of the table, where the file has one.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// From the table's columns to the network's, where the file says so.
+    pub fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.metadata.as_ref().map(|m| &m.preprocessing)
+    }
+
+    /// What is predicted, where the file says so.
+    pub fn target(&self) -> Option<&Target> {
+        self.metadata.as_ref()?.target.as_ref()
+    }
+
+    /// Which rows of its table trained, validated and tested.
+    pub fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
+    }
+
+    /// The names of the classes by number; empty where they are not known.
+    pub fn class_names(&self) -> Vec<String> {
+        self.target().map(Target::class_names).unwrap_or_default()
+    }
+
+    /// Whether the file says that a number is predicted.
+    pub fn is_regression(&self) -> bool {
+        matches!(self.target().map(Target::task), Some(Task::Regression { .. }))
+    }
+
+    /// The features of a row of the first input, where the file says how many: the sizes behind the first axis multiplied.
+    pub fn width(&self) -> Option<usize> {
+        let declared = self.model.input_declared(0)?;
+        declared.shape.as_ref()?.iter().skip(1).try_fold(1usize, |all, d| match d {
+            Dim::Fixed(n) => all.checked_mul(*n),
+            _ => None,
+        })
+    }
+}
+
+/// An error that names its file already is not given the name again.
+fn unrepeated(error: ErrorKind) -> ErrorKind {
+    match error {
+        ErrorKind::ModelFile { path, source } if source.to_string().contains(&*path.to_string_lossy()) => {
+            ErrorKind::Model(source)
+        }
+        other => other,
+    }
+}
+
+/// A path as errors of tables name it.
+pub(crate) fn name(path: &Path) -> std::sync::Arc<str> {
+    std::sync::Arc::from(path.to_string_lossy())
+}

@@ -1,0 +1,134 @@
+//! What is needed to trust and repeat a result, and the check of its completeness.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::Request;
+
+/// The completeness of a result.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Completeness {
+    /// How many sums were checked: rows × targets.
+    pub count: u64,
+    /// The mean |delta|.
+    pub mean: f64,
+    /// The largest |delta|.
+    pub max: f64,
+    /// The largest |delta| / |F(x) − F(baseline)|; null where a difference of zero has a delta.
+    pub max_relative: Option<f64>,
+    /// The row that has it.
+    pub worst_row: Option<u64>,
+    /// How many are above the tolerance, where one was given.
+    pub above: u64,
+    #[serde(skip)]
+    sum: f64,
+    #[serde(skip)]
+    worst: f64,
+}
+
+impl Completeness {
+    pub(crate) fn add(&mut self, row: u64, delta: f64, difference: f64, tolerance: Option<f64>) {
+        let size = delta.abs();
+        let relative = if size == 0.0 { 0.0 } else { size / difference.abs() };
+        self.count += 1;
+        self.sum += size;
+        self.mean = self.sum / self.count as f64;
+        self.max = self.max.max(size);
+        if relative > self.worst || relative.is_nan() || self.worst_row.is_none() {
+            self.worst = relative;
+            self.worst_row = Some(row);
+            self.max_relative = relative.is_finite().then_some(relative);
+        }
+        // A delta that is not a number passes no tolerance.
+        if tolerance.is_some_and(|t| relative.is_nan() || relative > t) {
+            self.above += 1;
+        }
+    }
+}
+
+/// What is needed to trust and repeat a result; its `request` can be given again.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The version of the tables' schema.
+    pub schema_version: u32,
+    /// Pellucid's version.
+    pub version: String,
+    /// What was asked for.
+    pub request: Request,
+    /// What was computed, in the library's terms.
+    pub computed: pellucid::explanation::Record,
+    /// The targets by name.
+    pub targets: Vec<String>,
+    /// What attributions are given for.
+    pub features: Vec<String>,
+    /// The baseline in the network's units, where it is one row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_encoded: Option<Vec<f64>>,
+    /// The same in the table's units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_raw: Option<BTreeMap<String, String>>,
+    /// The model's file name.
+    pub model: String,
+    /// The data's file name.
+    pub data: String,
+    /// SHA-256 of the data.
+    pub data_sha256: String,
+    /// How many rows were explained.
+    pub rows: u64,
+    /// How complete they are, where the method promises that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completeness: Option<Completeness>,
+}
+
+impl Record {
+    /// The record as JSON.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// An error where rows are above the request's tolerance.
+    pub fn verify(&self) -> Result<()> {
+        let (Some(tolerance), Some(found)) = (self.request.max_delta, &self.completeness) else {
+            return match self.request.max_delta {
+                None => Ok(()),
+                Some(_) => Err(Error::request(format!(
+                    "{} does not promise that attributions sum to a difference, so there is no delta to check",
+                    self.computed.method
+                ))),
+            };
+        };
+        if found.above == 0 {
+            return Ok(());
+        }
+        let worst = found.max_relative.map_or_else(|| "beyond measure".to_owned(), |w| format!("{w:.3e}"));
+        Err(ErrorKind::Check(format!(
+            "{} of {} sums are off by more than {tolerance} of F(x) − F(baseline); the worst, in row {}, by {worst}; more \
+             nodes or float64 bring it down",
+            found.above,
+            found.count,
+            found.worst_row.unwrap_or_default()
+        ))
+        .into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completeness_is_relative_to_the_difference() {
+        let mut found = Completeness::default();
+        found.add(4, 0.1, 10.0, Some(0.02));
+        found.add(5, -0.1, 2.0, Some(0.02));
+        found.add(6, 0.0, 0.0, Some(0.02));
+        assert_eq!((found.count, found.above, found.worst_row), (3, 1, Some(5)));
+        assert!((found.max_relative.unwrap() - 0.05).abs() < 1e-12 && (found.mean - 0.2 / 3.0).abs() < 1e-12);
+        found.add(7, 0.1, 0.0, Some(0.02));
+        assert_eq!((found.above, found.max_relative), (2, None));
+    }
+}

@@ -1,0 +1,249 @@
+//! What to explain of a table and how, in a person's words: an `[[explain]]` section, a `--spec` file, the options of a command.
+
+use std::path::{Path, PathBuf};
+
+use pellucid::{Method, Precision, QuadratureRule, Scale};
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::{BaselineRequest, Space};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What to explain and how. What is left out is as the method has it by default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Request {
+    /// The method's name; `pellucid methods` lists them.
+    pub method: String,
+    /// The integral's rule, for methods that integrate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quadrature: Option<QuadratureRule>,
+    /// The integral's nodes, for methods that integrate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_steps: Option<usize>,
+    /// Whether gradients are multiplied by the difference from the baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiply_by_inputs: Option<bool>,
+    /// Whether a saliency loses its sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absolute: Option<bool>,
+    /// Below which difference DeepLIFT takes the derivative.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eps: Option<f64>,
+    /// Which scalars of a row: a class's name or number, `predicted`, `true`, `runner-up`, indices such as `2,-1`.
+    #[serde(skip_serializing_if = "Targets::is_empty")]
+    pub target: Targets,
+    /// On which scale.
+    pub scale: Scale,
+    /// What rows are compared with.
+    pub baseline: BaselineRequest,
+    /// Whether a baseline's numbers are the network's or the table's; by its form where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_space: Option<Space>,
+    /// The layer that is attributed to, for methods that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Which output of the model; the first by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Which rows: numbers, ranges, a condition, a part of the split.
+    pub rows: String,
+    /// Columns of the table that are passed through.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// The columns that are the network's input, in its order, where the model does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<String>>,
+    /// The column with the true class or value, where the model does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Whether one-hot columns are summed into the columns they come from.
+    pub fold: bool,
+    /// The precision of the computation.
+    pub precision: Precision,
+    /// The seed of random draws.
+    pub seed: u64,
+    /// Points that run together; does not change results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tile: Option<usize>,
+    /// The largest |delta| that passes, as a share of |F(x) − F(baseline)|.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_delta: Option<f64>,
+}
+
+/// One target or several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets(pub Vec<String>);
+
+impl Targets {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Targets {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => serializer.serialize_str(one),
+            several => several.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Targets {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a target, or a list of targets")]
+        enum Form {
+            Number(i64),
+            One(String),
+            Several(Vec<Single>),
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a target: a text or a whole number")]
+        enum Single {
+            Number(i64),
+            Text(String),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::Number(n) => vec![n.to_string()],
+            Form::One(one) => vec![one],
+            Form::Several(list) => list
+                .into_iter()
+                .map(|s| match s {
+                    Single::Number(n) => n.to_string(),
+                    Single::Text(t) => t,
+                })
+                .collect(),
+        }))
+    }
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            method: "integrated_gradients".to_owned(),
+            quadrature: None,
+            n_steps: None,
+            multiply_by_inputs: None,
+            absolute: None,
+            eps: None,
+            target: Targets::default(),
+            scale: Scale::default(),
+            baseline: BaselineRequest::default(),
+            baseline_space: None,
+            layer: None,
+            output: None,
+            rows: "all".to_owned(),
+            keep: Vec::new(),
+            features: None,
+            label: None,
+            fold: true,
+            precision: Precision::default(),
+            seed: 0,
+            tile: None,
+            max_delta: None,
+        }
+    }
+}
+
+impl Request {
+    /// Reads a request, or the record of a result, which holds the request it answers.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+        Self::from_json(&text, path)
+    }
+
+    fn from_json(text: &str, path: &Path) -> Result<Self> {
+        let wrong = |e: serde_json::Error| {
+            let (line, column) = (e.line(), e.column());
+            let full = e.to_string();
+            let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
+            Error::from(ErrorKind::Recipe { path: PathBuf::from(path), line, column, message })
+        };
+        #[derive(Deserialize)]
+        struct Holder {
+            request: Request,
+        }
+        let whole: serde_json::Value = serde_json::from_str(text).map_err(wrong)?;
+        if whole.get("request").is_some() {
+            return Ok(serde_json::from_str::<Holder>(text).map_err(wrong)?.request);
+        }
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    /// The method with its arguments.
+    pub fn method(&self) -> Result<Method> {
+        let name = self.method.replace('-', "_");
+        let info = pellucid::METHODS.iter().find(|m| m.name == name || m.class == self.method);
+        let Some(info) = info else {
+            let names: Vec<&str> = pellucid::METHODS.iter().map(|m| m.name).collect();
+            let message = format!("there is no method {:?}; there are {}", self.method, names.join(", "));
+            return Err(Error::request(message));
+        };
+        let mut arguments = serde_json::Map::new();
+        arguments.insert("name".to_owned(), info.name.into());
+        let mut given: Vec<&str> = Vec::new();
+        let mut add = |name: &'static str, value: Option<serde_json::Value>| {
+            if let Some(value) = value {
+                given.push(name);
+                arguments.insert(name.to_owned(), value);
+            }
+        };
+        add("quadrature", self.quadrature.map(|q| q.name().into()));
+        add("n_steps", self.n_steps.map(Into::into));
+        add("multiply_by_inputs", self.multiply_by_inputs.map(Into::into));
+        add("absolute", self.absolute.map(Into::into));
+        add("eps", self.eps.map(Into::into));
+        serde_json::from_value(arguments.into()).map_err(|_| {
+            let default = serde_json::from_value::<Method>(serde_json::json!({ "name": info.name })).ok();
+            let taken: Vec<String> = default
+                .and_then(|m| serde_json::to_value(m).ok())
+                .and_then(|v| v.as_object().map(|o| o.keys().filter(|k| *k != "name").cloned().collect()))
+                .unwrap_or_default();
+            let other: Vec<&str> = given.iter().copied().filter(|g| !taken.iter().any(|t| t == g)).collect();
+            let takes = if taken.is_empty() { "nothing of the kind".to_owned() } else { taken.join(", ") };
+            Error::request(format!("{} does not take {}; it takes {takes}", info.title, other.join(", ")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(json: &str) -> Result<Request> {
+        Request::from_json(json, Path::new("spec.json"))
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let given = r#"{"method": "saliency", "absolute": false, "target": ["yes", 0], "rows": "test[1]",
+            "baseline": {"age": 30, "job": "student"}, "baseline_space": "raw"}"#;
+        let one = request(given).unwrap();
+        assert_eq!(one.target, Targets(vec!["yes".to_owned(), "0".to_owned()]));
+        let text = serde_json::to_string(&one).unwrap();
+        assert_eq!(request(&text).unwrap(), one);
+        assert_eq!(request(&format!("{{\"version\": 1, \"request\": {text}}}")).unwrap(), one);
+    }
+
+    #[test]
+    fn arguments_that_a_method_does_not_take_are_named() {
+        let text = |json: &str| request(json).unwrap().method().unwrap_err().to_string();
+        let wrong = text(r#"{"method": "saliency", "n_steps": 5}"#);
+        assert!(wrong.contains("n_steps") && wrong.contains("it takes absolute"), "{wrong}");
+        let wrong = text(r#"{"method": "lime"}"#);
+        assert!(wrong.contains("integrated_gradients") && wrong.contains("lime"), "{wrong}");
+        let error = request("{\n \"metod\": 1}").unwrap_err().to_string();
+        assert!(error.starts_with("spec.json:2:") && error.contains("metod"), "{error}");
+    }
+
+    #[test]
+    fn every_method_has_its_request() {
+        for info in pellucid::METHODS {
+            let request = Request { method: info.name.to_owned(), ..Request::default() };
+            assert_eq!(request.method().unwrap().info().name, info.name);
+        }
+        let nodes = Request { n_steps: Some(7), ..Request::default() };
+        assert!(format!("{:?}", nodes.method().unwrap()).contains("n_steps: 7"));
+    }
+}

@@ -1,0 +1,83 @@
+//! Targets by the names a person knows.
+
+use pellucid::Target;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::OpenModel;
+
+/// A target with how a result names it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTarget {
+    /// As it was asked for.
+    pub name: String,
+    /// What the library is asked.
+    pub target: Target,
+    /// The number of its class, where it is one class for all rows.
+    pub class: Option<usize>,
+}
+
+/// The targets of a request; without one, the output where a row has one, else the predicted class.
+pub fn resolve(asked: &[String], model: &OpenModel, outputs: usize) -> Result<Vec<NamedTarget>> {
+    let classes = model.class_names();
+    if asked.is_empty() {
+        return Ok(vec![default(&classes, outputs)]);
+    }
+    asked.iter().map(|text| one(text.trim(), model, &classes, outputs)).collect()
+}
+
+fn default(classes: &[String], outputs: usize) -> NamedTarget {
+    match (outputs, classes) {
+        // A single logit is the logit of the second class.
+        (1, [_, positive]) => NamedTarget { name: positive.clone(), target: Target::Output, class: Some(1) },
+        (1, _) => NamedTarget { name: "output".to_owned(), target: Target::Output, class: None },
+        _ => NamedTarget { name: "predicted".to_owned(), target: Target::Predicted, class: None },
+    }
+}
+
+fn one(text: &str, model: &OpenModel, classes: &[String], outputs: usize) -> Result<NamedTarget> {
+    let named = |target, class| NamedTarget { name: text.to_owned(), target, class };
+    if let Some(class) = classes.iter().position(|c| c == text) {
+        return Ok(named(Target::Class(class), Some(class)));
+    }
+    match text {
+        "output" => return Ok(named(Target::Output, None)),
+        "predicted" => return Ok(named(Target::Predicted, None)),
+        "runner-up" | "runner_up" => return Ok(named(Target::RunnerUp, None)),
+        "true" => return Ok(named(Target::True, None)),
+        _ => {}
+    }
+    let inner = text.trim_start_matches(['[', '(']).trim_end_matches([']', ')']);
+    let indices: Option<Vec<i64>> = inner.split(',').map(|i| i.trim().parse().ok()).collect();
+    match indices.as_deref() {
+        Some(&[class]) if class >= 0 && !model.is_regression() => {
+            let class = usize::try_from(class).unwrap_or(usize::MAX);
+            let count = if outputs == 1 { 2 } else { outputs };
+            if class >= count {
+                return Err(unknown(text, classes, outputs));
+            }
+            Ok(NamedTarget {
+                name: classes.get(class).map_or_else(|| text.to_owned(), Clone::clone),
+                target: Target::Class(class),
+                class: Some(class),
+            })
+        }
+        Some(indices) => Ok(named(Target::Index(indices.to_vec()), None)),
+        None => Err(unknown(text, classes, outputs)),
+    }
+}
+
+fn unknown(asked: &str, classes: &[String], outputs: usize) -> Error {
+    let last = if outputs == 1 { 1 } else { outputs.saturating_sub(1) };
+    let words = "predicted, runner-up, true";
+    let available = if classes.is_empty() {
+        format!("there are the classes 0 to {last}, {words}")
+    } else {
+        const SHOWN: usize = 20;
+        let mut names: Vec<String> = classes.iter().take(SHOWN).map(|c| format!("{c:?}")).collect();
+        if classes.len() > SHOWN {
+            names.push(format!("{} more", classes.len() - SHOWN));
+        }
+        format!("there are the classes {} (or 0 to {last}), {words}", names.join(", "))
+    };
+    ErrorKind::Target { asked: asked.to_owned(), available }.into()
+}
