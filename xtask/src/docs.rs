@@ -8,7 +8,7 @@ use pellucid::graph::ops;
 
 /// Writes every generated page under `docs/`; with `check`, fails where one is not as it should be.
 pub(crate) fn write(root: &Path, check: bool) -> Result<(), String> {
-    for (name, text) in [("operators.md", operators()), ("methods.md", methods())] {
+    for (name, text) in [("operators.md", operators()), ("methods.md", methods()), ("schema.md", schema())] {
         let path = root.join("docs").join(name);
         if check {
             let found = std::fs::read_to_string(&path).unwrap_or_default();
@@ -24,6 +24,10 @@ pub(crate) fn write(root: &Path, check: bool) -> Result<(), String> {
 }
 
 const HEAD: &str = "<!-- Written by `cargo xtask docs` from the tables in the code. -->\n\n";
+
+fn schema() -> String {
+    format!("{HEAD}{}", pellucid_recipe::schema::markdown())
+}
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")

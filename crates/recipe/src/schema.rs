@@ -161,7 +161,7 @@ pub fn fields(header: &Header) -> Result<Vec<Field>> {
 /// The schema as a page of Markdown.
 pub fn markdown() -> String {
     let mut text = format!(
-        "# The tables of results\n\nSchema version {VERSION}. Written from `crates/recipe/src/schema.rs`; do not edit.\n\n\
+        "# The tables of results\n\nSchema version {VERSION}.\n\n\
          `pellucid explain --output FILE` writes one row for each explained row and target, in the order of the data, as CSV, \
          JSON lines (one object a line) or Parquet, with the same columns in each. `FILE` with the ending `.record.json` beside it \
          holds what is needed to repeat the result; it can be given to `--spec`. In CSV an empty field is a missing value, in JSON \

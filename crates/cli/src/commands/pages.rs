@@ -17,7 +17,7 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<()> {
 pub(super) fn manual(folder: &Path) -> Result<()> {
     let write_page = |command: clap::Command, name: &str| {
         let mut page = Vec::new();
-        let command = command.name(name.to_owned());
+        let command = command.display_name(name);
         // Writing to memory does not fail.
         let _ = clap_mangen::Man::new(command).render(&mut page);
         write::write_bytes(&folder.join(format!("{name}.1")), &page)
