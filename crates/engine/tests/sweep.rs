@@ -42,7 +42,12 @@ fn sweep(block: usize, tile: usize) -> Sweep {
     let (sum, x) = (b.input("sum", fact(block)), b.input("x", fact(block)));
     let less = b.sub(sum, x).unwrap();
     let after = Stage::new(&b.finish(&[less]), &[Feed::Sum(0), Feed::Row(0)], &[BATCH, BATCH], &[]).unwrap();
-    Sweep { before, point: Some(point), after: Some(after), results: vec![Yield::Before(0), Yield::Sum(0), Yield::After(0)] }
+    Sweep {
+        before,
+        point: Some(point),
+        after: Some(after),
+        results: vec![Yield::Before(0), Yield::Sum(0), Yield::After(0)],
+    }
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {
@@ -68,10 +73,12 @@ fn sums_are_those_taken_by_hand_for_any_tile_and_threads() {
         assert_eq!(done.into_inner(), 5);
         let (x, sum, after) = (x.to_f64().unwrap(), found[1].to_f64().unwrap(), found[2].to_f64().unwrap());
         for (i, &v) in x.iter().enumerate() {
-            let want: f64 = (0..Uneven.count(i / 3))
-                .map(|p| (2.0 * v + p as f64).tanh() * Uneven.weight(i / 3, p))
-                .sum();
-            assert!((sum[i] - want).abs() < 1e-12 && (after[i] - (want - v)).abs() < 1e-12, "block {block}, tile {tile}");
+            let want: f64 =
+                (0..Uneven.count(i / 3)).map(|p| (2.0 * v + p as f64).tanh() * Uneven.weight(i / 3, p)).sum();
+            assert!(
+                (sum[i] - want).abs() < 1e-12 && (after[i] - (want - v)).abs() < 1e-12,
+                "block {block}, tile {tile}"
+            );
         }
         let first = kept.get_or_insert_with(|| found.clone());
         assert_eq!(*first, found, "block {block}, tile {tile}, {threads} threads: other bits");

@@ -127,9 +127,31 @@ pub fn select<T: Clone>(
     (no, n_shape): (&[T], &[usize]),
     (out, shape): (&mut [T], &[usize]),
 ) {
-    walk(shape, [c_shape, y_shape, n_shape], |o, [c, y, n], run, [cs, ys, ns]| {
-        for (i, o) in out[o..o + run].iter_mut().enumerate() {
-            *o = if condition[c + cs * i] { yes[y + ys * i].clone() } else { no[n + ns * i].clone() };
+    walk(shape, [c_shape, y_shape, n_shape], |o, [c, y, n], run, steps| {
+        let out = &mut out[o..o + run];
+        let (whole_c, whole_y, whole_n) =
+            (|| &condition[c..c + run], || &yes[y..y + run], || &no[n..n + run]);
+        match steps {
+            [1, 1, 0] => {
+                for ((o, c), y) in out.iter_mut().zip(whole_c()).zip(whole_y()) {
+                    *o = if *c { y.clone() } else { no[n].clone() };
+                }
+            }
+            [1, 0, 1] => {
+                for ((o, c), n) in out.iter_mut().zip(whole_c()).zip(whole_n()) {
+                    *o = if *c { yes[y].clone() } else { n.clone() };
+                }
+            }
+            [1, 1, 1] => {
+                for (((o, c), y), n) in out.iter_mut().zip(whole_c()).zip(whole_y()).zip(whole_n()) {
+                    *o = if *c { y.clone() } else { n.clone() };
+                }
+            }
+            [cs, ys, ns] => {
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o = if condition[c + cs * i] { yes[y + ys * i].clone() } else { no[n + ns * i].clone() };
+                }
+            }
         }
     });
 }
@@ -144,6 +166,40 @@ mod tests {
         assert_eq!(broadcast_shape(&[&[], &[5]]), Some(vec![5]));
         assert_eq!(broadcast_shape(&[&[0], &[1]]), Some(vec![0]));
         assert_eq!(broadcast_shape(&[&[2], &[3]]), None);
+    }
+
+    #[test]
+    fn select_chooses_alike_however_its_inputs_are_broadcast() {
+        let shapes: [&[usize]; 4] = [&[3, 4], &[4], &[3, 1], &[]];
+        let at = |shape: &[usize], i: usize, j: usize| match shape {
+            [3, 4] => i * 4 + j,
+            [4] => j,
+            [3, 1] => i,
+            _ => 0,
+        };
+        for c_shape in shapes {
+            for y_shape in shapes {
+                for n_shape in shapes {
+                    let size = |s: &[usize]| s.iter().product::<usize>();
+                    let condition: Vec<bool> = (0..size(c_shape)).map(|i| i % 3 != 1).collect();
+                    let yes: Vec<usize> = (0..size(y_shape)).collect();
+                    let no: Vec<usize> = (100..100 + size(n_shape)).collect();
+                    let mut out = vec![0; 12];
+                    select((&condition, c_shape), (&yes, y_shape), (&no, n_shape), (&mut out, &[3, 4]));
+                    for i in 0..3 {
+                        for j in 0..4 {
+                            let chosen = condition[at(c_shape, i, j)];
+                            let want = if chosen { yes[at(y_shape, i, j)] } else { no[at(n_shape, i, j)] };
+                            assert_eq!(
+                                out[i * 4 + j],
+                                want,
+                                "{c_shape:?} {y_shape:?} {n_shape:?} at {i}, {j}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -241,7 +241,7 @@ impl Recipe {
                 let mut network = model.into_inner();
                 match (network.remove("file"), fit) {
                     (Some(toml::Value::String(name)), None) if network.is_empty() => {
-                        model_file = Some(name.into())
+                        model_file = Some(name.into());
                     }
                     (Some(toml::Value::String(_)), _) => {
                         let message = "a model that is read from a file is not described or trained as well";

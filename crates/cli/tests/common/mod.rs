@@ -137,7 +137,9 @@ pub fn network(widths: &[usize]) -> Network {
     let probability = if outputs == 1 {
         network.add_node("probability", ops::Sigmoid, &[value], "probability").unwrap()
     } else {
-        network.add_node("probability", ops::Softmax { axis: 1, flatten: false }, &[value], "probability").unwrap()
+        network
+            .add_node("probability", ops::Softmax { axis: 1, flatten: false }, &[value], "probability")
+            .unwrap()
     };
     network.add_output(probability, DType::F32, &shape(outputs));
     network

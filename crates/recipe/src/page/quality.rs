@@ -42,7 +42,7 @@ pub(super) fn network(findings: &Findings<'_>) -> Section {
         let plot = LossCurve {
             title: "Loss by epoch".to_owned(),
             subtitle: format!("{} epochs, {loss}", course.epochs.len()),
-            panels: vec![CurvePanel { label: loss.clone(), series }],
+            panels: vec![CurvePanel { label: loss, series }],
             best_epoch: (course.best_epoch < course.epochs.len()).then_some(course.best_epoch),
             ..Default::default()
         };
