@@ -144,8 +144,20 @@ impl Setup<'_> {
         Ok(frame)
     }
 
+    /// Whether another output of the model is the sigmoid or softmax of the one that is explained. The graph of the explained output
+    /// alone does not hold it.
+    fn is_logit(&self) -> bool {
+        let network = self.model.network();
+        network.nodes().iter().any(|n| {
+            let name = n.op.as_ref().map_or("", |op| op.definition().name);
+            matches!(name, "Sigmoid" | "Softmax" | "LogSoftmax")
+                && n.inputs.contains(&Some(self.output))
+                && n.outputs.iter().flatten().any(|o| network.outputs().contains(o))
+        })
+    }
+
     fn add_targets(&self, frame: &mut Frame, output: ValueId) -> Result<()> {
-        let mut scaled = target::scaled(&mut frame.b, output, self.spec.scale)?;
+        let mut scaled = target::scaled(&mut frame.b, output, self.spec.scale, self.is_logit())?;
         let mut shape = frame.b.shape(output).to_vec();
         let binary = scaled.width == 1 && scaled.name != "output";
         if binary && self.spec.targets.iter().any(target::names_classes) {

@@ -26,8 +26,9 @@ fn producer(b: &Builder, value: ValueId) -> Option<(&'static str, ValueId)> {
     Some((node.op.definition().name, node.present().next()?))
 }
 
-/// Brings the model's output to a scale, flattened to [rows, elements].
-pub(crate) fn scaled(b: &mut Builder, output: ValueId, scale: Scale) -> Result<Scaled> {
+/// Brings the model's output to a scale, flattened to [rows, elements]. `is_logit` says that another output of the model is its
+/// sigmoid or softmax.
+pub(crate) fn scaled(b: &mut Builder, output: ValueId, scale: Scale, is_logit: bool) -> Result<Scaled> {
     let rows = b.rows();
     let shape = b.shape(output).to_vec();
     if shape.first() != Some(&rows) {
@@ -44,14 +45,10 @@ pub(crate) fn scaled(b: &mut Builder, output: ValueId, scale: Scale) -> Result<S
     }
     let last = producer(b, end);
     let activation = last.map(|(name, _)| name);
-    let feeds_activation = b
-        .nodes()
-        .iter()
-        .any(|n| matches!(n.op.definition().name, "Sigmoid" | "Softmax") && n.present().any(|v| v == end));
     let own = match activation {
         Some("Sigmoid" | "Softmax") => "probability",
         Some("LogSoftmax") => "log-probability",
-        _ if feeds_activation => "logit",
+        _ if is_logit => "logit",
         _ => "output",
     };
     let before = last.map(|(_, input)| input);

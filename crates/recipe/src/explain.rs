@@ -297,17 +297,19 @@ impl Work<'_> {
             .targets
             .iter()
             .enumerate()
-            .map(|(t, named)| match &found.target_index[t] {
+            .map(|(t, named)| match found.target_index.get(t).and_then(Option::as_ref) {
                 Some(each) => each.iter().map(|&c| Some(c)).collect(),
                 None => vec![named.class; rows],
             })
             .collect();
+        // A layer's activation explains no scalar.
+        let output = if found.output.is_empty() { vec![vec![f64::NAN; rows]; targets] } else { found.output };
         Ok(Explained {
             numbers,
             predictions,
             labels,
             target_class,
-            output: found.output,
+            output,
             baseline_output: found.baseline_output,
             delta: found.check.map(|c| c.delta),
             attributions,

@@ -51,7 +51,7 @@ pub struct Explained {
     pub labels: Vec<Option<f64>>,
     /// For each target, each row's class.
     pub target_class: Vec<Vec<Option<usize>>>,
-    /// For each target, F(x).
+    /// For each target, F(x); NaN for a layer's activation, which explains no scalar.
     pub output: Vec<Vec<f64>>,
     /// For each target, F(baseline), where the method has one.
     pub baseline_output: Option<Vec<Vec<f64>>>,

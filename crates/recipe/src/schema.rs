@@ -61,7 +61,7 @@ pub const COLUMNS: &[ColumnInfo] = &[
         name: "output",
         column_type: ColumnType::Float,
         summary: "F(x): the explained scalar of this row, on the scale that the record states.",
-        missing: "never",
+        missing: "for a layer's activation, which explains no scalar",
     },
     ColumnInfo {
         name: "baseline_output",

@@ -208,7 +208,7 @@ pub fn table(header: &Header, rows: &Explained) -> Result<Batch> {
                 text(rows.predicted(header, row)),
                 number(rows.probability(row, target)),
                 text(rows.truth(header, row)),
-                Cell::Number(rows.output[target][row]),
+                number(Some(rows.output[target][row]).filter(|v| !v.is_nan())),
                 number(of(&rows.baseline_output)),
                 number(of(&rows.delta)),
             ];
