@@ -1,5 +1,5 @@
 //! A small table, a model of it, and the command.
-
+#![allow(unreachable_pub)]
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
