@@ -1,4 +1,4 @@
-//! Transpose: axes in another order; output axis i is input axis perm[i], all reversed where no order is given.
+//! Transpose: axes in another order; output axis i is input axis `perm[i]`, all reversed where no order is given.
 
 use std::sync::Arc;
 
