@@ -23,6 +23,10 @@ WITHOUT = {"cnn", "cnn_plain_pool", "lstm"}
 
 
 def cases(root):
+    return list(_cases(root))
+
+
+def _cases(root):
     for folder in sorted(root.glob("*/*/case.json")) if root.exists() else []:
         doc = json.loads(folder.read_text())
         known = doc["method"] == "Forward" or hasattr(pellucid.attr, doc["method"])
