@@ -184,7 +184,7 @@ fn recipes_that_are_wrong_say_where() {
         place.write("recipe.toml", text);
         place.run(&["run", "recipe.toml"]).refused(code, says);
     };
-    run(RECIPE.replace("epochs = 5", "epoch = 5"), 2, &["recipe.toml:16:", "epoch"]);
+    run(RECIPE.replace("epochs = 5", "epoch = 5"), 2, &["recipe.toml:20:", "epoch"]);
     run(RECIPE.replace("[split]", "[splits]"), 2, &["recipe.toml:8:", "splits"]);
     run(RECIPE.replace("rows = \"test\"", "rows = \"tset ==\""), 2, &["tset"]);
     run(RECIPE.replace("clients.csv", "nowhere.csv"), 3, &["nowhere.csv"]);

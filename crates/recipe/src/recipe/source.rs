@@ -20,11 +20,25 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     pub(super) fn error(&self, span: Option<Range<usize>>, message: &str) -> Error {
         let start = span.map_or(0, |s| s.start).min(self.text.len());
+        let start = self.unknown_field(start, message).unwrap_or(start);
         let before = self.text.get(..start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let message = message.trim().replace('\n', ", ");
         ErrorKind::Recipe { path: self.path.to_path_buf(), line, column, message }.into()
+    }
+
+    /// Where the field that a message calls unknown is written, from a section's start on.
+    fn unknown_field(&self, section: usize, message: &str) -> Option<usize> {
+        let name = message.strip_prefix("unknown field `")?.split('`').next()?;
+        let mut at = section;
+        for line in self.text.get(section..)?.split_inclusive('\n') {
+            if line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')) {
+                return Some(at + line.len() - line.trim_start().len());
+            }
+            at += line.len();
+        }
+        None
     }
 
     /// Where a section begins.
