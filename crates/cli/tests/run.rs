@@ -184,9 +184,9 @@ fn recipes_that_are_wrong_say_where() {
         place.write("recipe.toml", text);
         place.run(&["run", "recipe.toml"]).refused(code, says);
     };
-    run(RECIPE.replace("epochs = 5", "epoch = 5"), 2, &["recipe.toml:20:", "epoch"]);
+    run(RECIPE.replace("epochs = 5", "epoch = 5"), 2, &["recipe.toml:19:", "epoch"]);
     run(RECIPE.replace("[split]", "[splits]"), 2, &["recipe.toml:8:", "splits"]);
-    run(RECIPE.replace("rows = \"test\"", "rows = \"tset ==\""), 2, &["tset"]);
+    run(RECIPE.replace("rows = \"test\"", "rows = \"tset ==\""), 2, &["recipe.toml:28:1", "tset"]);
     run(RECIPE.replace("clients.csv", "nowhere.csv"), 3, &["nowhere.csv"]);
     run(RECIPE.replace("drop = [\"id\"]", "drop = [\"ib\"]"), 3, &["\"ib\"", "\"id\""]);
     run(RECIPE.replace("target = \"y\"", "target = \"z\""), 3, &["\"z\""]);

@@ -233,7 +233,8 @@ impl Recipe {
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let source = Source { path, text };
-        let file: File = toml::from_str(text).map_err(|e| source.error(e.span(), e.message()))?;
+        let file: File = toml::from_str(text)
+            .map_err(|e| source.error(e.span(), &e.message().trim().replace('\n', ", ")))?;
         let (mut model_file, mut train) = (None, None);
         match (file.model, file.train) {
             (Some(model), fit) => {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use pellucid_data::select::Selection;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -20,25 +21,11 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     pub(super) fn error(&self, span: Option<Range<usize>>, message: &str) -> Error {
         let start = span.map_or(0, |s| s.start).min(self.text.len());
-        let start = self.unknown_field(start, message).unwrap_or(start);
         let before = self.text.get(..start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let message = message.trim().replace('\n', ", ");
+        let message = message.trim().to_owned();
         ErrorKind::Recipe { path: self.path.to_path_buf(), line, column, message }.into()
-    }
-
-    /// Where the field that a message calls unknown is written, from a section's start on.
-    fn unknown_field(&self, section: usize, message: &str) -> Option<usize> {
-        let name = message.strip_prefix("unknown field `")?.split('`').next()?;
-        let mut at = section;
-        for line in self.text.get(section..)?.split_inclusive('\n') {
-            if line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')) {
-                return Some(at + line.len() - line.trim_start().len());
-            }
-            at += line.len();
-        }
-        None
     }
 
     /// Where a section begins.
@@ -47,21 +34,23 @@ impl Source<'_> {
         Some(start..start)
     }
 
-    /// An error inside a section: at the key that it names in backquotes, where there is one.
+    /// An error inside a section: at the key that it names in backquotes, where the section has it.
     fn inside(&self, section: Range<usize>, message: &str) -> Error {
         let key = message.split('`').nth(1).unwrap_or_default();
-        let mut at = section.start;
-        let end = section.end.max(section.start).min(self.text.len());
         let mut place = section.start;
-        for line in self.text.get(section.start..end).unwrap_or_default().split_inclusive('\n') {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            if !key.is_empty() && line.contains('=') && name == key {
-                at = place + line.len() - line.trim_start().len();
+        let lines = self.text.get(section.start..).unwrap_or_default().split_inclusive('\n');
+        for (i, line) in lines.enumerate() {
+            let text = line.trim_start();
+            if i > 0 && text.starts_with('[') {
                 break;
+            }
+            if !key.is_empty() && text.split_once('=').is_some_and(|(name, _)| name.trim() == key) {
+                let at = place + line.len() - text.len();
+                return self.error(Some(at..at), message);
             }
             place += line.len();
         }
-        self.error(Some(at..at), message)
+        self.error(Some(section), message)
     }
 
     /// The whole description of training: the section `train` with the network in it.
@@ -125,7 +114,8 @@ impl Source<'_> {
         };
         let request = Request::deserialize(toml::Value::Table(table))
             .map_err(|e| self.inside(span.clone(), e.message()))?;
-        request.method().map_err(|e| self.inside(span, &format!("`method`: {e}")))?;
+        request.method().map_err(|e| self.inside(span.clone(), &format!("`method`: {e}")))?;
+        Selection::parse(&request.rows).map_err(|e| self.inside(span, &format!("`rows`: {e}")))?;
         Ok(ExplainSection { name, formats, request })
     }
 }
