@@ -17,7 +17,7 @@ import check  # noqa: E402
 import pellucid  # noqa: E402
 
 OWN = HERE / "golden" / "cases"
-SHARED = HERE.parents[3].parent / "shared" / "golden" / "cases"
+SHARED = HERE.parents[3] / "shared" / "golden" / "cases"
 # Operators that are not there yet.
 WITHOUT = {"cnn", "cnn_plain_pool", "lstm"}
 
