@@ -83,6 +83,12 @@ impl Builder {
 
     /// Adds a node and gives its outputs.
     pub fn node(&mut self, op: Arc<dyn Operator>, inputs: &[Option<ValueId>]) -> OpResult<Vec<ValueId>> {
+        if !op.runs() && inputs.iter().flatten().all(|&v| self.graph.constant(v).is_some()) {
+            // A composite of constants is computed through its body.
+            if let Some(outputs) = op.lower(self, inputs)? {
+                return Ok(outputs);
+            }
+        }
         let args: Vec<Option<Arg<'_>>> = inputs
             .iter()
             .map(|v| {

@@ -135,7 +135,13 @@ impl Operator for Gemm {
             (None, None) => {
                 let Some(c) = site.input(2) else { return site.all(None) };
                 let Some(r) = c.rows else { return site.all(None) };
-                Rows { axis: r.axis + 2 - c.fact.shape.len(), ..r }
+                let found = Rows { axis: r.axis + 2 - c.fact.shape.len(), ..r };
+                let (i, transposed) = if found.axis == 0 { (0, self.transpose_a) } else { (1, self.transpose_b) };
+                let factor = site.input(i).map(|x| (x, Rows { axis: found.axis ^ usize::from(transposed), ..found }));
+                if factor.is_none_or(|(x, rows)| !crate::rows::same_in_all_rows(&x, rows, site.rows)) {
+                    refuse!("a factor that is not computed from the batch has a value for each row");
+                }
+                found
             }
             _ => refuse!("it sums over the rows, or multiplies two batches"),
         };
@@ -194,6 +200,7 @@ impl Operator for Gemm {
 mod tests {
     use super::Gemm;
     use crate::cases::{Case, f64s};
+    use crate::rows::Rows;
 
     pub(super) fn cases() -> Vec<Case> {
         let scaled = Gemm { alpha: 0.5, beta: 2.0, transpose_a: false, transpose_b: true };
@@ -207,6 +214,9 @@ mod tests {
             Case::new(scaled).random(&[4, 5]).random(&[3, 5]).random(&[4, 1]).rows(&[0, 2]),
             Case::new(Gemm { transpose_a: true, ..scaled }).random(&[5, 4]).random(&[3, 5]),
             Case::new(Gemm::default()).random(&[1, 7]).random(&[7, 1]).random(&[]),
+            Case::new(scaled).random(&[2, 5]).random(&[3, 5]).random(&[2, 3]).rows(&[2]).mixes(),
+            Case::new(scaled).input(f64s(&[2, 1], &[3.0, 3.0])).random(&[3, 1]).random(&[2, 3]).rows(&[2]),
+            Case::new(scaled).input(f64s(&[1, 2], &[3.0, 3.0])).random(&[3, 2]).random(&[1, 3]).rows_at(2, Rows::plain(1)).mixes(),
         ]
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! A new operator is a file here and its two lines below, in alphabetical order.
 
+pub mod activation;
 mod arg;
+mod composite;
 mod convert;
 mod elementwise;
 mod equation;
 mod number;
 mod positions;
+pub mod recurrent;
 mod reduce;
 pub mod scatter;
 mod soft;
@@ -57,6 +60,7 @@ operators! {
     expand: Expand;
     flatten: Flatten;
     floor: Floor;
+    gru: Gru;
     gather: Gather;
     gather_elements: GatherElements;
     gather_nd: GatherND;
@@ -69,6 +73,7 @@ operators! {
     identity: Identity;
     is_inf: IsInf;
     is_nan: IsNaN;
+    lstm: Lstm;
     layer_normalization: LayerNormalization;
     leaky_relu: LeakyRelu;
     less: Less;
@@ -90,6 +95,7 @@ operators! {
     prelu: PRelu;
     pad: Pad;
     pow: Pow;
+    rnn: Rnn;
     range: Range;
     reciprocal: Reciprocal;
     reduce_l1: ReduceL1;
