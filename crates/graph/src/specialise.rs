@@ -8,6 +8,7 @@ use crate::error::{ErrorKind, Result};
 use crate::graph::{Fact, Graph, ValueId};
 use crate::network::{Dim, Network, NetworkNode};
 use crate::operator::Operator;
+use crate::ops::Identity;
 use crate::rows::Rows;
 use crate::tensor::{DType, Tensor};
 
@@ -57,7 +58,8 @@ impl Network {
 
     /// The graph that computes the values at `targets`, for batches of one size and with every shape a number.
     ///
-    /// What is constant is computed at once. Nodes that the targets do not need are left out, unsupported ones among them.
+    /// What is constant is computed at once. Nodes that the targets do not need are left out, unsupported ones among them. Composites
+    /// that only run through their bodies are replaced by them.
     pub fn specialise(&self, how: &Specialisation, targets: &[usize]) -> Result<Specialised> {
         let mut wanted = vec![false; self.symbols.len()];
         for &t in targets {
@@ -143,9 +145,20 @@ impl Network {
             }
         }
         b.set_origin(Some(Arc::from(node.name.as_str())));
-        let outputs = b.node(Arc::clone(&op), &inputs).map_err(|e| refused(&op, e.0))?;
+        // A composite that only runs through its body is its body from here on.
+        let body = if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| refused(&op, e.0))? };
+        let outputs = match body {
+            Some(outputs) => outputs,
+            None => b.node(Arc::clone(&op), &inputs).map_err(|e| refused(&op, e.0))?,
+        };
         for (symbol, &id) in node.outputs.iter().zip(&outputs) {
             if let Some(symbol) = *symbol {
+                // What a body hands through has a name already.
+                let id = match (b.value(id).name.is_some(), b.constant(id).cloned()) {
+                    (false, _) => id,
+                    (true, Some(tensor)) => b.constant_value(tensor),
+                    (true, None) => b.push(Identity, &[id]).map_err(|e| refused(&op, e.0))?,
+                };
                 b.rename(id, &self.symbols[symbol].name);
                 values[symbol] = Some(id);
             }

@@ -39,6 +39,11 @@ pub fn mish<T: Real>(x: T) -> T {
     x * softplus(x).tanh()
 }
 
+/// x · sigmoid(α·x).
+pub fn swish<T: Real>(x: T, alpha: T) -> T {
+    x * sigmoid(alpha * x)
+}
+
 /// x · max(0, min(1, x/6 + 1/2)).
 pub fn hard_swish<T: Real>(x: T) -> T {
     x * hard_sigmoid(x, T::of(1.0 / 6.0), T::of(0.5))
@@ -102,6 +107,7 @@ mod tests {
             close(softplus(x), x.exp().ln_1p());
             close(mish(x), x * x.exp().ln_1p().tanh());
             close(softsign(x), x / (1.0 + x.abs()));
+            close(swish(x, 1.5), x / (1.0 + (-1.5 * x).exp()));
             close(hard_swish(x), x * (x + 3.0).clamp(0.0, 6.0) / 6.0);
             close(elu(x, 1.5), if x > 0.0 { x } else { 1.5 * (x.exp() - 1.0) });
             close(celu(x, 1.5), if x > 0.0 { x } else { 1.5 * ((x / 1.5).exp() - 1.0) });
@@ -119,6 +125,7 @@ mod tests {
             softplus(nan),
             softsign(nan),
             gelu(nan),
+            swish(nan, 1.0),
             gelu_tanh(nan),
             mish(nan),
             hard_swish(nan),

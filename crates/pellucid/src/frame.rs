@@ -87,8 +87,7 @@ impl Setup<'_> {
         self.frame_with(rows, false)
     }
 
-    /// The same, with composites that are neither affine nor elementwise replaced by their bodies where `open` says so. Composites
-    /// that only run through their bodies always are.
+    /// The same, with composites that are neither affine nor elementwise replaced by their bodies where `open` says so.
     pub(crate) fn frame_with(&self, rows: usize, open: bool) -> Result<Frame> {
         let network = self.model.network();
         let how = self.model.specialisation(self.inputs, rows, self.spec.precision);
@@ -97,11 +96,10 @@ impl Setup<'_> {
             wanted.push(self.output);
         }
         let mut specialised = network.specialise(&how, &wanted)?;
-        let whole = |n: &pellucid_graph::Node| {
-            let kind = || n.op.kind(&vec![true; n.inputs.len()]);
-            !n.op.runs() || (open && matches!(kind(), Kind::Normalize | Kind::Other))
-        };
-        if specialised.graph.nodes().iter().any(whole) {
+        if open {
+            let whole = |n: &pellucid_graph::Node| {
+                matches!(n.op.kind(&vec![true; n.inputs.len()]), Kind::Normalize | Kind::Other)
+            };
             let (graph, map) = pellucid_graph::lower::lower(&specialised.graph, &whole)?;
             for value in specialised.values.iter_mut().flatten() {
                 *value = map[value];

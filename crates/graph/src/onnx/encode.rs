@@ -10,7 +10,6 @@ use super::proto::{
     TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 use super::tensor::type_code;
-use crate::EXPORT_OPSET;
 use crate::attributes::{Attribute, Attributes};
 use crate::error::{ErrorKind, Result};
 use crate::network::Dim;
@@ -134,19 +133,18 @@ pub(super) fn entry(key: &str, value: &str) -> StringStringEntryProto {
     StringStringEntryProto { key: Some(key.to_owned()), value: Some(value.to_owned()) }
 }
 
-/// The bytes of a model of this graph. `domains` are the operator sets in use besides ONNX's own.
+/// The bytes of a model of this graph. `domains` are the operator sets in use.
 pub(super) fn model<'a>(
     graph: GraphProto,
     metadata: impl IntoIterator<Item = (&'a String, &'a String)>,
     domains: impl IntoIterator<Item = (String, i64)>,
 ) -> Result<Vec<u8>> {
-    let own = (String::new(), EXPORT_OPSET);
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some("pellucid".to_owned()),
         producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        opset_import: std::iter::once(own)
-            .chain(domains)
+        opset_import: domains
+            .into_iter()
             .map(|(domain, version)| OperatorSetIdProto { domain: Some(domain), version: Some(version) })
             .collect(),
         metadata_props: metadata.into_iter().map(|(k, v)| entry(k, v)).collect(),

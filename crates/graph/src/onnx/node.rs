@@ -149,10 +149,15 @@ pub(super) fn import(
     let operator = node.op_type.as_deref().unwrap_or_default();
     let domain = domain_of(node.domain.as_deref());
     let imported = context.opsets.get(domain).copied();
-    let opset = imported.unwrap_or(1);
+    let mut opset = imported.unwrap_or(1);
+    let mut name = operator;
+    if domain.is_empty() && operator == "Scatter" && opset < 11 {
+        // ScatterElements was called so before it had its name.
+        (name, opset) = ("ScatterElements", 11);
+    }
     let gap =
         |reason: String| Gap { operator: operator.to_owned(), domain: domain.to_owned(), opset, reason };
-    let Some(definition) = ops::find(domain, operator) else {
+    let Some(definition) = ops::find(domain, name) else {
         let key = (domain.to_owned(), operator.to_owned());
         return Err(gap(match context.functions.get(&key) {
             Some(n) => format!(

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::module::{SCOPES, scopes_of};
 use super::proto::{GraphProto, NodeProto};
 use super::{encode, write_whole};
+use crate::EXPORT_OPSET;
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Graph, ValueId};
 use crate::network::{Dim, Network};
@@ -138,7 +139,8 @@ impl Graph {
 
 fn node_proto(op: &dyn Operator, label: &str, domains: &mut Domains) -> Result<NodeProto> {
     let definition = op.definition();
-    domains.used.insert(definition.domain, definition.since);
+    let newest = domains.used.entry(definition.domain).or_insert(definition.since);
+    *newest = definition.since.max(*newest);
     Ok(NodeProto {
         name: Some(label.to_owned()),
         op_type: Some(definition.name.to_owned()),
@@ -155,12 +157,15 @@ struct Domains {
 }
 
 impl Domains {
-    /// Each domain but ONNX's own, in the version that the file said, else that of its operator.
+    /// ONNX's own in the version that is written, or a later one where an operator is that new; each other domain in the version that
+    /// the file said, else that of its operators.
     fn versions(self, said: &BTreeMap<String, i64>) -> Vec<(String, i64)> {
-        self.used
-            .into_iter()
-            .filter(|(domain, _)| !domain.is_empty())
-            .map(|(domain, since)| (domain.to_owned(), said.get(domain).copied().unwrap_or(since.max(1))))
+        let own = self.used.get("").copied().unwrap_or(0).max(EXPORT_OPSET);
+        let others = self.used.into_iter().filter(|(domain, _)| !domain.is_empty());
+        let version =
+            |domain: &str, since: i64| said.get(domain).copied().unwrap_or(since.max(1));
+        std::iter::once((String::new(), own))
+            .chain(others.map(|(domain, since)| (domain.to_owned(), version(domain, since))))
             .collect()
     }
 }

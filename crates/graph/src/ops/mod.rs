@@ -4,10 +4,12 @@
 
 pub mod activation;
 mod arg;
+mod attend;
 mod composite;
 mod convert;
 mod elementwise;
 mod equation;
+pub mod microsoft_scores;
 mod number;
 mod positions;
 pub mod recurrent;
@@ -38,7 +40,10 @@ operators! {
     asinh: Asinh;
     atan: Atan;
     atanh: Atanh;
+    attention: Attention;
+    microsoft_attention: MicrosoftAttention;
     batch_normalization: BatchNormalization;
+    bias_gelu: BiasGelu;
     cast: Cast;
     cast_like: CastLike;
     ceil: Ceil;
@@ -54,17 +59,22 @@ operators! {
     dropout: Dropout;
     einsum: Einsum;
     elu: Elu;
+    embed_layer_normalization: EmbedLayerNormalization;
     equal: Equal;
     erf: Erf;
     exp: Exp;
     expand: Expand;
+    fast_gelu: FastGelu;
     flatten: Flatten;
     floor: Floor;
+    fused_gemm: FusedGemm;
+    fused_matmul: FusedMatMul;
     gru: Gru;
     gather: Gather;
     gather_elements: GatherElements;
     gather_nd: GatherND;
     gelu: Gelu;
+    microsoft_gelu: MicrosoftGelu;
     gemm: Gemm;
     greater: Greater;
     greater_or_equal: GreaterOrEqual;
@@ -87,6 +97,7 @@ operators! {
     mish: Mish;
     mod_: Mod;
     mul: Mul;
+    multi_head_attention: MultiHeadAttention;
     neg: Neg;
     non_zero: NonZero;
     not: Not;
@@ -95,6 +106,8 @@ operators! {
     prelu: PRelu;
     pad: Pad;
     pow: Pow;
+    quick_gelu: QuickGelu;
+    rms_normalization: RmsNormalization;
     rnn: Rnn;
     range: Range;
     reciprocal: Reciprocal;
@@ -110,6 +123,7 @@ operators! {
     reduce_sum_square: ReduceSumSquare;
     relu: Relu;
     reshape: Reshape;
+    rotary_embedding: RotaryEmbedding;
     round: Round;
     scatter_elements: ScatterElements;
     scatter_nd: ScatterND;
@@ -117,9 +131,12 @@ operators! {
     shape: Shape;
     sigmoid: Sigmoid;
     sign: Sign;
+    simplified_layer_normalization: SimplifiedLayerNormalization;
     sin: Sin;
     sinh: Sinh;
     size: Size;
+    skip_layer_normalization: SkipLayerNormalization;
+    skip_simplified_layer_normalization: SkipSimplifiedLayerNormalization;
     slice: Slice;
     softmax: Softmax;
     softplus: Softplus;
@@ -129,6 +146,7 @@ operators! {
     squeeze: Squeeze;
     sub: Sub;
     sum: Sum;
+    swish: Swish;
     tan: Tan;
     tanh: Tanh;
     thresholded_relu: ThresholdedRelu;
