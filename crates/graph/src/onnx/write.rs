@@ -162,8 +162,7 @@ impl Domains {
     fn versions(self, said: &BTreeMap<String, i64>) -> Vec<(String, i64)> {
         let own = self.used.get("").copied().unwrap_or(0).max(EXPORT_OPSET);
         let others = self.used.into_iter().filter(|(domain, _)| !domain.is_empty());
-        let version =
-            |domain: &str, since: i64| said.get(domain).copied().unwrap_or(since.max(1));
+        let version = |domain: &str, since: i64| said.get(domain).copied().unwrap_or(since.max(1));
         std::iter::once((String::new(), own))
             .chain(others.map(|(domain, since)| (domain.to_owned(), version(domain, since))))
             .collect()

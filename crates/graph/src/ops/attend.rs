@@ -151,7 +151,7 @@ fn repeat_heads(b: &mut Builder, x: ValueId, from: usize, to: usize) -> OpResult
     if from == to {
         return Ok(x);
     }
-    if from == 0 || to % from != 0 {
+    if from == 0 || !to.is_multiple_of(from) {
         refuse!("{to} heads of queries cannot share {from} heads of keys and values");
     }
     let &[batch, _, positions, size] = b.shape(x) else { refuse!("it has not four dimensions") };
@@ -165,7 +165,7 @@ pub(crate) fn split_heads(b: &mut Builder, x: ValueId, heads: usize) -> OpResult
     let &[batch, positions, width] = b.shape(x) else {
         refuse!("an input of shape {:?} has not three dimensions", b.shape(x))
     };
-    if heads == 0 || width % heads != 0 {
+    if heads == 0 || !width.is_multiple_of(heads) {
         refuse!("a width of {width} cannot be cut into {heads} heads");
     }
     let parts = b.reshape(x, &[batch, positions, heads, width / heads])?;

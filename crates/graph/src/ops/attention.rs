@@ -93,7 +93,9 @@ impl Attention {
         let (queries, keys) = sizes;
         let count = |n: usize| (0..n as i64).collect::<Vec<i64>>();
         let column = Tensor::new(&[queries, 1], count(queries));
-        let (Some(column), line) = (column, Tensor::vector(count(keys))) else { refuse!("too many positions") };
+        let (Some(column), line) = (column, Tensor::vector(count(keys))) else {
+            refuse!("too many positions")
+        };
         let (column, line) = (b.constant_value(column), b.constant_value(line));
         let batch = b.shape(filled)[0];
         let start = b.reshape(filled, &[batch, 1, 1, 1])?;
@@ -155,7 +157,9 @@ impl Operator for Attention {
             parts.push(match (b.shape(x).len(), heads) {
                 (4, _) => x,
                 (3, Some(heads)) => split_heads(b, x, heads)?,
-                (3, None) => refuse!("q_num_heads and kv_num_heads are needed where inputs have three dimensions"),
+                (3, None) => {
+                    refuse!("q_num_heads and kv_num_heads are needed where inputs have three dimensions")
+                }
                 _ => refuse!("input {i} is of shape {:?}, expected three or four dimensions", b.shape(x)),
             });
         }

@@ -12,10 +12,8 @@ use crate::tensor::Tensor;
 /// The types and shapes of the body's outputs.
 pub(crate) fn infer(op: &dyn Operator, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
     let mut b = Builder::new(1);
-    let ids: Vec<Option<ValueId>> = inputs
-        .iter()
-        .map(|x| x.map(|x| enter(&mut b, x.fact, x.constant)))
-        .collect();
+    let ids: Vec<Option<ValueId>> =
+        inputs.iter().map(|x| x.map(|x| enter(&mut b, x.fact, x.constant))).collect();
     let outputs = body(op, &mut b, &ids)?;
     Ok(outputs.iter().map(|&o| b.fact(o).clone()).collect())
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::composite::through_body;
 use super::{Gather, LayerNormalization};
-use crate::tensor::{DType, Tensor};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::operator::{Definition, Kind, Operator};
 use crate::refuse;
+use crate::tensor::{DType, Tensor};
 
 /// EmbedLayerNormalization's entry in the table.
 pub static DEFINITION: Definition = Definition {

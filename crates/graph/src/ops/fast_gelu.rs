@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::Gelu;
+use super::composite::through_body;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;

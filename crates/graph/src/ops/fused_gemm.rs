@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::Gemm;
 use super::activation::Activation;
+use super::composite::through_body;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -79,10 +79,10 @@ impl Operator for FusedGemm {
 
 #[cfg(test)]
 mod tests {
-    use super::FusedGemm;
-    use crate::cases::{Case, f64s};
     use super::super::Gemm;
     use super::super::activation::Activation;
+    use super::FusedGemm;
+    use crate::cases::{Case, f64s};
 
     pub(super) fn cases() -> Vec<Case> {
         let op = |activation| Case::new(FusedGemm { gemm: Gemm::default(), activation });

@@ -93,7 +93,10 @@ mod tests {
                 .input(f64s(&[1, 2], &[1.0, 2.0]))
                 .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
                 .expect(f64s(&[1, 2], &[2.5, 5.5])),
-            Case::new(FusedMatMul { turn: [true, false], ..plain }).random(&[3, 4, 2]).random(&[3, 4, 5]).rows(&[0, 1]),
+            Case::new(FusedMatMul { turn: [true, false], ..plain })
+                .random(&[3, 4, 2])
+                .random(&[3, 4, 5])
+                .rows(&[0, 1]),
             Case::new(FusedMatMul { turn_batch: [true, true], ..plain })
                 .random(&[4, 2, 3])
                 .random(&[3, 2, 5])

@@ -65,7 +65,11 @@ impl Gemm {
         Ok((m, n, k))
     }
 
-    fn compute<T: Real + Element>(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+    fn compute<T: Real + Element>(
+        &self,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+    ) -> OpResult<()> {
         let (a, b) = (view(inputs, 0)?, view(inputs, 1)?);
         let (m, n, k) = self.sizes(a.shape, b.shape)?;
         let o = out::<T>(outputs, 0)?;
@@ -128,7 +132,9 @@ impl Operator for Gemm {
     }
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        let along = |i: usize, transposed: bool| site.rows_of(i).map(|r| (r, if transposed { 1 - r.axis } else { r.axis }));
+        let along = |i: usize, transposed: bool| {
+            site.rows_of(i).map(|r| (r, if transposed { 1 - r.axis } else { r.axis }))
+        };
         let found = match (along(0, self.transpose_a), along(1, self.transpose_b)) {
             (Some((r, 0)), None) => Rows { axis: 0, ..r },
             (None, Some((r, 1))) => Rows { axis: 1, ..r },
@@ -136,8 +142,10 @@ impl Operator for Gemm {
                 let Some(c) = site.input(2) else { return site.all(None) };
                 let Some(r) = c.rows else { return site.all(None) };
                 let found = Rows { axis: r.axis + 2 - c.fact.shape.len(), ..r };
-                let (i, transposed) = if found.axis == 0 { (0, self.transpose_a) } else { (1, self.transpose_b) };
-                let factor = site.input(i).map(|x| (x, Rows { axis: found.axis ^ usize::from(transposed), ..found }));
+                let (i, transposed) =
+                    if found.axis == 0 { (0, self.transpose_a) } else { (1, self.transpose_b) };
+                let factor =
+                    site.input(i).map(|x| (x, Rows { axis: found.axis ^ usize::from(transposed), ..found }));
                 if factor.is_none_or(|(x, rows)| !crate::rows::same_in_all_rows(&x, rows, site.rows)) {
                     refuse!("a factor that is not computed from the batch has a value for each row");
                 }
@@ -150,7 +158,10 @@ impl Operator for Gemm {
             match (c.rows, own) {
                 (Some(r), Some((a, _))) if r == (Rows { axis: a, ..found }) => {}
                 (Some(_), _) => refuse!("C holds its rows along another axis"),
-                (None, Some((a, size))) if size != 1 && !crate::rows::same_in_all_rows(&c, Rows { axis: a, ..found }, site.rows) => {
+                (None, Some((a, size)))
+                    if size != 1
+                        && !crate::rows::same_in_all_rows(&c, Rows { axis: a, ..found }, site.rows) =>
+                {
                     refuse!("C has a value for each row")
                 }
                 _ => {}
@@ -162,7 +173,8 @@ impl Operator for Gemm {
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None; site.inputs.len()])) };
         let (left, right) = (site.input(0)?, site.input(1)?);
-        let product = |transpose_a, transpose_b| Self { alpha: self.alpha, beta: 1.0, transpose_a, transpose_b };
+        let product =
+            |transpose_a, transpose_b| Self { alpha: self.alpha, beta: 1.0, transpose_a, transpose_b };
         let mut found = vec![None; site.inputs.len()];
         if site.active(0) {
             found[0] = Some(if self.transpose_a {
@@ -216,7 +228,12 @@ mod tests {
             Case::new(Gemm::default()).random(&[1, 7]).random(&[7, 1]).random(&[]),
             Case::new(scaled).random(&[2, 5]).random(&[3, 5]).random(&[2, 3]).rows(&[2]).mixes(),
             Case::new(scaled).input(f64s(&[2, 1], &[3.0, 3.0])).random(&[3, 1]).random(&[2, 3]).rows(&[2]),
-            Case::new(scaled).input(f64s(&[1, 2], &[3.0, 3.0])).random(&[3, 2]).random(&[1, 3]).rows_at(2, Rows::plain(1)).mixes(),
+            Case::new(scaled)
+                .input(f64s(&[1, 2], &[3.0, 3.0]))
+                .random(&[3, 2])
+                .random(&[1, 3])
+                .rows_at(2, Rows::plain(1))
+                .mixes(),
         ]
     }
 }

@@ -123,7 +123,13 @@ mod tests {
     fn form(direction: Direction) -> Recurrent {
         let count = if direction == Direction::Bidirectional { 2 } else { 1 };
         let own = [Activation::Sigmoid, Activation::Tanh, Activation::Tanh];
-        Recurrent { hidden_size: 2, direction, batch_first: false, clip: None, activations: own.repeat(count) }
+        Recurrent {
+            hidden_size: 2,
+            direction,
+            batch_first: false,
+            clip: None,
+            activations: own.repeat(count),
+        }
     }
 
     pub(super) fn cases() -> Vec<Case> {
@@ -134,7 +140,8 @@ mod tests {
         // One step of one number: i, o, forget and c from 1, 2, 3 and 4 times the input, with the memory at 0.5.
         let c = sigmoid(0.3) * 0.5 + sigmoid(0.1) * tanh(0.4);
         let h = sigmoid(0.2) * tanh(c);
-        let small = Lstm { form: Recurrent { hidden_size: 1, ..form(Direction::Forward) }, input_forget: false };
+        let small =
+            Lstm { form: Recurrent { hidden_size: 1, ..form(Direction::Forward) }, input_forget: false };
         let first = Lstm { form: Recurrent { batch_first: true, ..both().form }, input_forget: false };
         let odd = Lstm {
             form: Recurrent {
@@ -188,7 +195,11 @@ mod tests {
                 .missing()
                 .random(&[4, 2, 2])
                 .rows(&[0, 5]),
-            Case::new(odd).random(&[3, 2, 3]).random(&[1, 8, 3]).random(&[1, 8, 2]).rows_at(0, Rows::plain(1)),
+            Case::new(odd)
+                .random(&[3, 2, 3])
+                .random(&[1, 8, 3])
+                .random(&[1, 8, 2])
+                .rows_at(0, Rows::plain(1)),
             Case::new(one()).random(&[3, 4, 3]).random(&[1, 8, 3]).random(&[1, 8, 2]).rows(&[0]).mixes(),
             Case::new(one())
                 .random(&[2, 2, 3])

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::attend::{Mask, split_heads};
+use super::composite::through_body;
 use super::microsoft_scores::Scores;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -38,8 +38,13 @@ pub static DEFINITION: Definition = Definition {
         }
         let sizes = match node.ints("qkv_hidden_sizes")? {
             None => None,
-            Some(sizes) => Some(sizes.iter().map(|&n| usize::try_from(n)).collect::<Result<Vec<_>, _>>()
-                .map_err(|_| OpError(format!("attribute qkv_hidden_sizes is {sizes:?}")))?),
+            Some(sizes) => Some(
+                sizes
+                    .iter()
+                    .map(|&n| usize::try_from(n))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|_| OpError(format!("attribute qkv_hidden_sizes is {sizes:?}")))?,
+            ),
         };
         Ok(Arc::new(MicrosoftAttention { scores: Scores::import(node)?, sizes }))
     },
@@ -64,7 +69,9 @@ impl Operator for MicrosoftAttention {
     fn attributes(&self) -> Attributes {
         let found = self.scores.attributes();
         match &self.sizes {
-            Some(sizes) => found.with("qkv_hidden_sizes", Attribute::Ints(sizes.iter().map(|&n| n as i64).collect())),
+            Some(sizes) => {
+                found.with("qkv_hidden_sizes", Attribute::Ints(sizes.iter().map(|&n| n as i64).collect()))
+            }
             None => found,
         }
     }
@@ -84,7 +91,7 @@ impl Operator for MicrosoftAttention {
         let sizes = match self.sizes.as_deref() {
             Some(&[q, k, v]) => [q, k, v],
             Some(other) => refuse!("attribute qkv_hidden_sizes is {other:?}, expected three numbers"),
-            None if width % 3 == 0 => [width / 3; 3],
+            None if width.is_multiple_of(3) => [width / 3; 3],
             None => refuse!("weights of shape {:?} are not those of three projections", b.shape(weights)),
         };
         if sizes.iter().try_fold(0usize, |n, &s| n.checked_add(s)) != Some(width) {
@@ -113,9 +120,9 @@ impl Operator for MicrosoftAttention {
 
 #[cfg(test)]
 mod tests {
+    use super::super::microsoft_scores::Scores;
     use super::MicrosoftAttention;
     use crate::cases::{Case, f64s};
-    use super::super::microsoft_scores::Scores;
     use crate::tensor::Tensor;
 
     pub(super) fn cases() -> Vec<Case> {

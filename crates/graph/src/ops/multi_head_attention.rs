@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::Split;
 use super::attend::{Mask, split_heads};
+use super::composite::through_body;
 use super::microsoft_scores::Scores;
 use crate::attributes::Attributes;
 use crate::build::Builder;
@@ -25,7 +25,9 @@ pub static DEFINITION: Definition = Definition {
     derivative: "everywhere",
     import: |node| {
         node.expect_inputs(1, 10)?;
-        for (i, what) in [(6, "cached keys"), (7, "cached values"), (8, "the length of a cache"), (9, "a cache's order")] {
+        for (i, what) in
+            [(6, "cached keys"), (7, "cached values"), (8, "the length of a cache"), (9, "a cache's order")]
+        {
             if node.has(i) {
                 refuse!("its input {i} ({what}) is not read");
             }
@@ -107,9 +109,9 @@ impl Operator for MultiHeadAttention {
 
 #[cfg(test)]
 mod tests {
+    use super::super::microsoft_scores::Scores;
     use super::MultiHeadAttention;
     use crate::cases::{Case, f64s};
-    use super::super::microsoft_scores::Scores;
     use crate::tensor::Tensor;
 
     pub(super) fn cases() -> Vec<Case> {
@@ -123,7 +125,12 @@ mod tests {
                 .input(f64s(&[1, 2, 1], &[1.0, 0.0]))
                 .input(f64s(&[1, 2, 1], &[4.0, 8.0]))
                 .expect(f64s(&[1, 1, 1], &[5.0])),
-            op().random(&[2, 4, 6]).random(&[2, 3, 6]).random(&[2, 3, 8]).random(&[20]).input(raw()).rows(&[0, 1, 2, 4]),
+            op().random(&[2, 4, 6])
+                .random(&[2, 3, 6])
+                .random(&[2, 3, 8])
+                .random(&[20])
+                .input(raw())
+                .rows(&[0, 1, 2, 4]),
             op().random(&[2, 4, 6]).random(&[2, 2, 3, 3]).random(&[2, 2, 3, 4]).rows(&[0, 1, 2]),
             op().random(&[2, 4, 2, 3, 5]),
         ]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::Swish;
+use super::composite::through_body;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;

@@ -138,17 +138,17 @@ impl Recurrent {
 
     /// The attributes, as ONNX writes them.
     pub(crate) fn attributes(&self) -> Attributes {
-        let list = |f: fn((Option<f32>, Option<f32>)) -> Option<f32>| {
-            Attribute::Floats(self.activations.iter().filter_map(|a| f(a.numbers())).collect())
-        };
+        let numbers = || self.activations.iter().map(|a| a.numbers());
+        let alphas = numbers().filter_map(|(alpha, _)| alpha).collect();
+        let betas = numbers().filter_map(|(_, beta)| beta).collect();
         let names = self.activations.iter().map(|a| a.name().to_owned()).collect();
         let found = Attributes::new()
             .with("hidden_size", Attribute::Int(self.hidden_size as i64))
             .with("direction", Attribute::Text(self.direction.name().to_owned()))
             .with("layout", Attribute::Int(i64::from(self.batch_first)))
             .with("activations", Attribute::Texts(names))
-            .with("activation_alpha", list(|n| n.0))
-            .with("activation_beta", list(|n| n.1));
+            .with("activation_alpha", Attribute::Floats(alphas))
+            .with("activation_beta", Attribute::Floats(betas));
         match self.clip {
             Some(clip) => found.with("clip", Attribute::Float(clip)),
             None => found,
@@ -201,7 +201,8 @@ impl Recurrent {
         let given = |i: usize| inputs.get(i).copied().flatten();
         let needed = |i: usize| given(i).ok_or_else(|| OpError(format!("input {i} is missing")));
         let (hidden, directions) = (self.hidden_size, self.direction.reversed());
-        let wide = hidden.checked_mul(C::GATES).ok_or_else(|| OpError("hidden_size is too large".to_owned()))?;
+        let wide =
+            hidden.checked_mul(C::GATES).ok_or_else(|| OpError("hidden_size is too large".to_owned()))?;
         let (mut x, w, r) = (needed(0)?, needed(1)?, needed(2)?);
         if b.shape(x).len() != 3 {
             refuse!("X is of shape {:?}, expected three dimensions", b.shape(x));
@@ -212,7 +213,9 @@ impl Recurrent {
         let [time, batch, size] = *b.shape(x) else { refuse!("X has not three dimensions") };
         let steps = time.saturating_mul(directions.len());
         if steps > MOST_STEPS {
-            refuse!("it has {steps} time steps to unroll, at most {MOST_STEPS} are; shorten or cut the sequence");
+            refuse!(
+                "it has {steps} time steps to unroll, at most {MOST_STEPS} are; shorten or cut the sequence"
+            );
         }
         if time == 0 {
             refuse!("its sequence has no time steps");
@@ -350,7 +353,8 @@ impl Recurrent {
 
     /// The states of both directions beside each other.
     fn beside(&self, b: &mut Builder, states: &[ValueId], batch: usize) -> OpResult<ValueId> {
-        let shape = if self.batch_first { [batch, 1, self.hidden_size] } else { [1, batch, self.hidden_size] };
+        let shape =
+            if self.batch_first { [batch, 1, self.hidden_size] } else { [1, batch, self.hidden_size] };
         let parts: Vec<ValueId> = states.iter().map(|&s| b.reshape(s, &shape)).collect::<OpResult<_>>()?;
         if parts.len() == 1 { Ok(parts[0]) } else { b.concat(&parts, usize::from(self.batch_first)) }
     }

@@ -106,6 +106,9 @@ mod tests {
     #[test]
     fn a_scale_that_is_larger_is_refused() {
         let op = RmsNormalization { axis: -1, epsilon: 0.0 };
-        assert!(refusal(op, &[f64s(&[2], &[1.0, 2.0]), f64s(&[2, 1], &[1.0, 2.0])]).contains("does not broadcast"));
+        assert!(
+            refusal(op, &[f64s(&[2], &[1.0, 2.0]), f64s(&[2, 1], &[1.0, 2.0])])
+                .contains("does not broadcast")
+        );
     }
 }

@@ -54,7 +54,7 @@ impl RotaryEmbedding {
     fn turn(&self, b: &mut Builder, x: ValueId, cos: ValueId, sin: ValueId) -> OpResult<ValueId> {
         let &[batch, positions, heads, size] = b.shape(x) else { refuse!("it has not four dimensions") };
         let turned = self.turned.unwrap_or(size);
-        if turned > size || turned % 2 != 0 || turned == 0 {
+        if turned > size || !turned.is_multiple_of(2) || turned == 0 {
             refuse!("{turned} of {size} numbers cannot be turned in pairs");
         }
         let half = turned / 2;
@@ -73,7 +73,10 @@ impl RotaryEmbedding {
                 refuse!("cosines or sines are of shape {:?}", b.shape(table))
             };
             if width != half || count != positions {
-                refuse!("cosines or sines are of shape {:?}, expected [{batch}, {positions}, {half}]", b.shape(table));
+                refuse!(
+                    "cosines or sines are of shape {:?}, expected [{batch}, {positions}, {half}]",
+                    b.shape(table)
+                );
             }
             angles.push(b.reshape(table, &[rows, count, 1, width])?);
         }
@@ -121,7 +124,7 @@ impl Operator for RotaryEmbedding {
         let shape = b.shape(x).to_vec();
         let by_position = match (shape.as_slice(), self.heads) {
             (&[_, _, _, _], _) => b.transpose(x, &[0, 2, 1, 3])?,
-            (&[batch, positions, width], Some(heads)) if width % heads == 0 => {
+            (&[batch, positions, width], Some(heads)) if width.is_multiple_of(heads) => {
                 b.reshape(x, &[batch, positions, heads, width / heads])?
             }
             _ => refuse!("X of shape {shape:?} cannot be cut into {:?} heads", self.heads),
@@ -157,12 +160,7 @@ mod tests {
                 .input(f64s(&[1, 1, 1], &[0.0]))
                 .input(f64s(&[1, 1, 1], &[1.0]))
                 .expect(f64s(&[1, 1, 3], &[-2.0, 1.0, 7.0])),
-            Case::new(plain)
-                .random(&[2, 2, 3, 4])
-                .random(&[5, 2])
-                .random(&[5, 2])
-                .input(ids())
-                .rows(&[0, 3]),
+            Case::new(plain).random(&[2, 2, 3, 4]).random(&[5, 2]).random(&[5, 2]).input(ids()).rows(&[0, 3]),
             Case::new(RotaryEmbedding { interleaved: true, heads: Some(2), turned: Some(4) })
                 .random(&[2, 3, 12])
                 .random(&[2, 3, 2])

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::LayerNormalization;
+use super::composite::through_body;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
