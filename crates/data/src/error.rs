@@ -191,6 +191,16 @@ pub enum ErrorKind {
         /// What is wrong.
         message: String,
     },
+    /// A picture with more pixels than are decoded.
+    #[error("a picture of {width} × {height} pixels: expected at most {limit} pixels in all")]
+    PictureTooLarge {
+        /// Pixels in a row, as the header says.
+        width: u64,
+        /// Rows, as the header says.
+        height: u64,
+        /// The most pixels allowed.
+        limit: u64,
+    },
     /// A metric that is undefined on these values.
     #[error("{0}")]
     Undefined(String),

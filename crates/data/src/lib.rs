@@ -1,7 +1,8 @@
-//! Tables and arrays in and out, fitted preprocessing with lineage, splits and evaluation metrics.
+//! Tables, arrays and pictures in and out, fitted preprocessing with lineage, splits and evaluation metrics.
 
 pub mod arrays;
 pub mod error;
+pub mod image;
 pub mod metadata;
 pub mod metrics;
 pub mod select;

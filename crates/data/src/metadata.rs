@@ -1,4 +1,4 @@
-//! The document that travels inside a model file: preprocessing, target and split, as versioned JSON.
+//! The document that travels inside a model file, as versioned JSON: preprocessing, target and split of a table, or how pictures are prepared.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::ImageRecord;
 use crate::split::{Part, Split, SplitOptions};
 use crate::steps::Preprocessing;
 use crate::target::Target;
@@ -16,17 +17,23 @@ pub const KEY: &str = "pellucid.preprocessing";
 /// The most bytes of a document that are read.
 pub const MAX_BYTES: usize = 256 << 20;
 
-const VERSION: u32 = 1;
+/// The version of documents on tables, and of those on pictures.
+const TABLE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 /// Splits of more rows are kept by recipe and hash only.
 const MAX_SPLIT_ROWS: usize = 4 << 20;
 
-/// What a model needs to know about the table it was trained on.
+/// What a model needs to know about the table or the pictures that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metadata {
     version: u32,
-    /// From the table's columns to the network's.
-    pub preprocessing: Preprocessing,
+    /// From the table's columns to the network's, where it is a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
+    /// From pictures to the network's input, where they are pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageRecord>,
     /// What is predicted, with class names.
     pub target: Option<Target>,
     /// Which rows trained, validated and tested.
@@ -108,9 +115,14 @@ fn malformed(what: String) -> Error {
 }
 
 impl Metadata {
-    /// A document of this version.
+    /// A document on a table.
     pub fn new(preprocessing: Preprocessing, target: Option<Target>, split: Option<SplitRecord>) -> Self {
-        Self { version: VERSION, preprocessing, target, split }
+        Self { version: TABLE_VERSION, preprocessing: Some(preprocessing), images: None, target, split }
+    }
+
+    /// A document on pictures.
+    pub fn of_images(images: ImageRecord) -> Self {
+        Self { version: IMAGE_VERSION, preprocessing: None, images: Some(images), target: None, split: None }
     }
 
     /// The document as JSON, on one line.
@@ -128,13 +140,26 @@ impl Metadata {
             return Err(malformed(format!("{} bytes, more than {MAX_BYTES}", text.len())));
         }
         let Version { version } = serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
-        if version != VERSION {
-            let what = format!("version {version} is not {VERSION}, the one this program knows");
+        if !(TABLE_VERSION..=IMAGE_VERSION).contains(&version) {
+            let what = format!(
+                "version {version} is not {TABLE_VERSION} or {IMAGE_VERSION}, which this program knows"
+            );
             return Err(ErrorKind::Unsupported { format: "metadata document", what }.into());
         }
         let this: Self = serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
-        if let Some(target) = &this.target
-            && this.preprocessing.sources().iter().any(|c| c.name == target.column())
+        match (version, &this.preprocessing, &this.images) {
+            (TABLE_VERSION, Some(_), None) => {}
+            (IMAGE_VERSION, None, Some(images)) => {
+                images.steps.check().map_err(|e| malformed(format!("images: {}", e.kind())))?;
+            }
+            _ => {
+                let what =
+                    "version 1 is on a table and has `preprocessing`, version 2 on pictures and has `images`";
+                return Err(malformed(what.to_owned()));
+            }
+        }
+        if let (Some(target), Some(steps)) = (&this.target, &this.preprocessing)
+            && steps.sources().iter().any(|c| c.name == target.column())
         {
             return Err(malformed(format!("{:?} is a feature and the target", target.column())));
         }

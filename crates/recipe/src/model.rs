@@ -59,7 +59,7 @@ impl OpenModel {
 
     /// From the table's columns to the network's, where the file says so.
     pub fn preprocessing(&self) -> Option<&Preprocessing> {
-        self.metadata.as_ref().map(|m| &m.preprocessing)
+        self.metadata.as_ref()?.preprocessing.as_ref()
     }
 
     /// What is predicted, where the file says so.

@@ -44,6 +44,9 @@ fn plots() -> Vec<(&'static str, Box<dyn Plot>)> {
         ("confusion-ten", Box::new(confusion_of_ten())),
         ("roc", Box::new(roc())),
         ("loss", Box::new(loss())),
+        ("image-methods", Box::new(image_methods())),
+        ("image-views", Box::new(image_views())),
+        ("image-digits", Box::new(image_digits())),
     ]
 }
 
@@ -246,6 +249,109 @@ fn loss() -> LossCurve {
     }
 }
 
+/// A picture that nobody has to look at: hills, a sun, a house.
+fn landscape(width: usize, height: usize) -> Picture {
+    let (w, h) = (width as f64, height as f64);
+    let pixel = |x: usize, y: usize| -> [f64; 3] {
+        let (u, v) = (x as f64 / w, y as f64 / h);
+        let hill = 0.62 + 0.12 * (u * 7.0).sin() + 0.05 * (u * 23.0).sin();
+        if (u - 0.78).hypot((v - 0.22) * h / w) < 0.07 {
+            [250.0, 214.0, 96.0]
+        } else if (0.28..0.46).contains(&u) && (0.45..0.72).contains(&v) {
+            [176.0 - 90.0 * (u - 0.28), 96.0, 80.0]
+        } else if v > hill {
+            [70.0 + 60.0 * u, 128.0 - 60.0 * (v - hill), 66.0]
+        } else {
+            [150.0 + 80.0 * v, 186.0 + 40.0 * v, 232.0]
+        }
+    };
+    let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).map(|v| v as u8).collect();
+    Picture::new(width, height, rgb).expect("the sizes fit")
+}
+
+/// A map that likes the house, and not the sun.
+fn liking(seed: f64) -> Option<AttributionMap> {
+    let value = |i: usize| {
+        let (x, y) = ((i % 56) as f64 / 56.0, (i / 56) as f64 / 56.0);
+        let blob = |cx: f64, cy: f64, s: f64| (-((x - cx).powi(2) + (y - cy).powi(2)) / s).exp();
+        let noise = ((i as f64 * 12.9898 + seed).sin() * 43758.547).fract();
+        3e-3 * (blob(0.3, 0.6, 0.02) - 0.7 * blob(0.93, 0.2, 0.01)) + 4e-4 * noise
+    };
+    let region = PictureRegion { left: 50.0, top: 0.0, width: 300.0, height: 300.0 };
+    AttributionMap::new(56, 56, (0..56 * 56).map(value).collect(), region)
+}
+
+fn image_panel(title: &str, view: ImageView, sign: Sign) -> ImagePanel {
+    ImagePanel {
+        title: title.to_owned(),
+        lines: vec!["house, logit 7.31".to_owned(), "delta +0.0021".to_owned()],
+        view,
+        map: liking(title.len() as f64),
+        sign,
+        ..ImagePanel::default()
+    }
+}
+
+fn image_methods() -> ImageAttributions {
+    let original = ImagePanel {
+        lines: vec!["hill.png, 400 \u{d7} 300".to_owned(), "house 0.82, barn 0.11, castle 0.02".to_owned()],
+        ..image_panel("Original", ImageView::Original, Sign::All)
+    };
+    let panels = vec![
+        original,
+        image_panel("Integrated Gradients", ImageView::Overlay, Sign::All),
+        image_panel("DeepLIFT (rescale)", ImageView::HeatMap, Sign::All),
+        image_panel("Saliency", ImageView::Overlay, Sign::AbsoluteValue),
+    ];
+    ImageAttributions {
+        title: "Why this is a house".to_owned(),
+        subtitle: "Three methods on made-up numbers; the network sees the framed square".to_owned(),
+        note: "Colours: attribution to the logit of a pixel, summed over its channels.".to_owned(),
+        rows: vec![ImageRow { picture: landscape(400, 300), panels }],
+        ..Default::default()
+    }
+}
+
+fn image_views() -> ImageAttributions {
+    let views = [
+        ("heat map, negative", ImageView::HeatMap, Sign::Negative),
+        ("heat map, absolute value", ImageView::HeatMap, Sign::AbsoluteValue),
+        ("blended, all", ImageView::Blended, Sign::All),
+        ("masked, positive", ImageView::Masked, Sign::Positive),
+        ("alpha scaling, positive", ImageView::AlphaScaling, Sign::Positive),
+        ("overlay, positive", ImageView::Overlay, Sign::Positive),
+    ];
+    ImageAttributions {
+        title: "Ways to show a map".to_owned(),
+        rows: vec![ImageRow {
+            picture: landscape(400, 300),
+            panels: views.map(|(title, view, sign)| image_panel(title, view, sign)).to_vec(),
+        }],
+        ..Default::default()
+    }
+}
+
+/// Small pictures, as of digits.
+fn image_digits() -> ImageAttributions {
+    let row = |turn: usize| {
+        let picture = landscape(28, 28);
+        let region = PictureRegion { left: 0.0, top: 0.0, width: 28.0, height: 28.0 };
+        let values = (0..28 * 28).map(|i| made_up((i * (turn + 3)) % 41)).collect();
+        let map = ImagePanel {
+            map: AttributionMap::new(28, 28, values, region),
+            interpolation: Interpolation::Nearest,
+            ..image_panel("Integrated Gradients", ImageView::HeatMap, Sign::All)
+        };
+        let original = ImagePanel { map: None, ..image_panel("Original", ImageView::Original, Sign::All) };
+        ImageRow { picture, panels: vec![original, map] }
+    };
+    ImageAttributions {
+        title: "Two small pictures".to_owned(),
+        rows: vec![row(0), row(1)],
+        ..Default::default()
+    }
+}
+
 fn page(plots: &[(&'static str, Box<dyn Plot>)]) -> Page {
     let figure = |(name, plot): &(&'static str, Box<dyn Plot>)| {
         Block::Figure(Figure::new(name, plot.as_ref(), format!("The plot {name}.")))
@@ -278,7 +384,8 @@ fn page(plots: &[(&'static str, Box<dyn Plot>)]) -> Page {
                 blocks: plots[..4].iter().map(figure).collect(),
             },
             Section { title: "The data".to_owned(), blocks: plots[4..7].iter().map(figure).collect() },
-            Section { title: "How good it is".to_owned(), blocks: plots[7..].iter().map(figure).collect() },
+            Section { title: "How good it is".to_owned(), blocks: plots[7..11].iter().map(figure).collect() },
+            Section { title: "Pictures".to_owned(), blocks: plots[11..].iter().map(figure).collect() },
             Section {
                 title: "How it was made".to_owned(),
                 blocks: vec![

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::escape::xml;
 use crate::font;
+use crate::raster::Raster;
 use crate::theme::{Ink, Theme};
 
 /// The fonts that SVG text asks for; all are narrower than the widths that layout keeps free.
@@ -47,6 +48,32 @@ enum Mark {
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
     Dot { x: f64, y: f64, radius: f64, fill: Ink, outline: Ink },
     Label(Label),
+    Image(Image),
+    Frame(Frame),
+}
+
+/// A picture stretched over a rectangle, in a light and a dark form.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Image {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) light: Raster,
+    pub(crate) dark: Raster,
+    /// Whether enlarged pixels keep their edges.
+    pub(crate) pixelated: bool,
+    /// Shown when a pointer rests on the picture; may be empty.
+    pub(crate) tooltip: String,
+}
+
+/// The outline of a rectangle, to be seen on any picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Frame {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -202,6 +229,14 @@ impl Drawing {
         }
     }
 
+    pub(crate) fn image(&mut self, image: Image) {
+        self.marks.push(Mark::Image(image));
+    }
+
+    pub(crate) fn frame(&mut self, frame: Frame) {
+        self.marks.push(Mark::Frame(frame));
+    }
+
     /// The drawing as one SVG document.
     pub fn to_svg(&self, theme: Theme) -> String {
         let id = self.fingerprint();
@@ -214,7 +249,7 @@ impl Drawing {
     pub fn to_svg_with_id(&self, theme: Theme, id: &str) -> String {
         let keep = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let id: String = id.chars().map(keep).collect();
-        let mut painter = Painter { theme, out: String::new(), used: BTreeSet::new() };
+        let mut painter = Painter { theme, out: String::new(), used: BTreeSet::new(), has_images: false };
         painter.rect(&Rect {
             x: 0.0,
             y: 0.0,
@@ -237,7 +272,7 @@ impl Drawing {
         let _ = writeln!(svg, "<title id=\"{id}__title\">{}</title>", xml(&self.title));
         let _ = writeln!(svg, "<desc id=\"{id}__desc\">{}</desc>", xml(&self.description));
         if theme == Theme::Auto {
-            svg.push_str(&dark_style(&painter.used));
+            svg.push_str(&dark_style(&painter.used, painter.has_images));
         }
         svg.push_str(&painter.out);
         svg.push_str("</svg>\n");
@@ -256,6 +291,8 @@ struct Painter {
     theme: Theme,
     out: String,
     used: BTreeSet<(&'static str, Ink)>,
+    /// Whether there are pictures of which one form is hidden.
+    has_images: bool,
 }
 
 impl Painter {
@@ -284,6 +321,46 @@ impl Painter {
                     writeln!(self.out, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" stroke-width=\"2\"{paint}/>");
             }
             Mark::Label(label) => self.label(label),
+            Mark::Image(image) => self.image(image),
+            Mark::Frame(frame) => self.frame(frame),
+        }
+    }
+
+    fn image(&mut self, image: &Image) {
+        let both = self.theme == Theme::Auto && image.light != image.dark;
+        if !both {
+            let raster = if self.theme == Theme::Dark { &image.dark } else { &image.light };
+            return self.raster(image, raster, "");
+        }
+        self.has_images = true;
+        self.raster(image, &image.light, " class=\"pellucid-on-light\"");
+        self.raster(image, &image.dark, " class=\"pellucid-on-dark\" display=\"none\"");
+    }
+
+    fn raster(&mut self, image: &Image, raster: &Raster, attributes: &str) {
+        let [x, y, w, h] = [image.x, image.y, image.width, image.height].map(coordinate);
+        let rendering = if image.pixelated { " style=\"image-rendering:pixelated\"" } else { "" };
+        let uri = raster.data_uri();
+        let _ = write!(
+            self.out,
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" preserveAspectRatio=\"none\"{rendering}{attributes} \
+             href=\"{uri}\""
+        );
+        if image.tooltip.is_empty() {
+            self.out.push_str("/>\n");
+        } else {
+            let _ = writeln!(self.out, "><title>{}</title></image>", xml(&image.tooltip));
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        let [x, y, w, h] = [frame.x, frame.y, frame.width, frame.height].map(coordinate);
+        for (ink, width) in [(Ink::Background, "3"), (Ink::Muted, "1")] {
+            let paint = self.paint(&[("stroke", ink)]);
+            let _ = writeln!(
+                self.out,
+                "<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" fill=\"none\" stroke-width=\"{width}\"{paint}/>"
+            );
         }
     }
 
@@ -355,8 +432,12 @@ fn class(property: &str, ink: Ink) -> String {
     format!("pellucid-{property}-{}", ink.name())
 }
 
-fn dark_style(used: &BTreeSet<(&'static str, Ink)>) -> String {
+fn dark_style(used: &BTreeSet<(&'static str, Ink)>, has_images: bool) -> String {
     let mut rules = BTreeSet::new();
+    if has_images {
+        rules.insert(".pellucid-on-light{display:none}".to_owned());
+        rules.insert(".pellucid-on-dark{display:inline}".to_owned());
+    }
     for (property, ink) in used {
         rules.insert(format!(".{}{{{property}:{}}}", class(property, *ink), ink.hex(true)));
     }

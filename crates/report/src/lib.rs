@@ -6,7 +6,7 @@
 //! puts paragraphs, figures, tables and checks into one HTML file that needs nothing else, or into Markdown.
 //!
 //! Nothing here computes statistics: every number shown was given. The one exception is the bar that sums the
-//! features left out of a chart, and the shares of a row in a confusion matrix. The crate writes no files,
+//! features left out of a chart, the shares of a row in a confusion matrix, and the scale of an image's colours. The crate writes no files,
 //! and every text given is escaped.
 //!
 //! ```
@@ -37,6 +37,7 @@ mod page;
 mod plot;
 mod plots;
 mod png;
+mod raster;
 mod table;
 mod theme;
 
@@ -52,6 +53,10 @@ pub use plot::Plot;
 pub use plots::attribution::{AttributionBar, AttributionBars, BarOrder, BarValues};
 pub use plots::confusion::ConfusionMatrix;
 pub use plots::counts::{Category, CategoryCounts};
+pub use plots::image::{
+    AttributionMap, ImageAttributions, ImagePanel, ImageRow, ImageView, Interpolation, Picture,
+    PictureRegion, Sign,
+};
 pub use plots::loss::{CurvePanel, CurveSeries, LossCurve};
 pub use plots::roc::{RocCurve, RocSeries, RocThreshold};
 pub use png::render_png;

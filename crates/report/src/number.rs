@@ -4,7 +4,7 @@
 pub const NOT_AVAILABLE: &str = "n/a";
 
 /// The minus sign of every formatted number, U+2212.
-const MINUS: char = '\u{2212}';
+pub(crate) const MINUS: char = '\u{2212}';
 
 /// A number with four significant digits: `0.2135`, `1,787`, `12,346`, `−3.142`, `1.235e−7`.
 ///

@@ -122,7 +122,45 @@ pub(crate) fn hostile_plots() -> Vec<(String, Box<dyn Plot>)> {
                 ..Default::default()
             };
             plots.push((format!("loss {i} {k}"), Box::new(loss)));
+            plots.push((format!("image {i} {k}"), Box::new(image(i, names, &values))));
         }
     }
     plots
+}
+
+/// Pictures of awkward sizes, maps of awkward numbers in awkward places.
+fn image(i: usize, names: &[String], values: &[f64]) -> ImageAttributions {
+    const SIGNS: [Sign; 4] = [Sign::All, Sign::Positive, Sign::Negative, Sign::AbsoluteValue];
+    const VIEWS: [ImageView; 6] = [
+        ImageView::Original,
+        ImageView::HeatMap,
+        ImageView::Overlay,
+        ImageView::Blended,
+        ImageView::Masked,
+        ImageView::AlphaScaling,
+    ];
+    let (width, height) = [(1, 1), (3, 90), (120, 2), (16, 9)][i % 4];
+    let rgb = (0..width * height * 3).map(|v| (v * 37) as u8).collect();
+    let picture = Picture::new(width, height, rgb).unwrap();
+    let regions = [(0.0, 0.0, width as f64, height as f64), (-5.0, 1e9, 2.5, 1.0), (0.4, -0.5, 1e-9, 1e300)];
+    let panel = |k: usize| {
+        let (left, top, width, height) = regions[k % 3];
+        let region = PictureRegion { left, top, width, height };
+        ImagePanel {
+            title: names[k % names.len()].clone(),
+            lines: names[..k % names.len()].to_vec(),
+            view: VIEWS[k % 6],
+            map: AttributionMap::new(values.len(), 1, values.to_vec(), region),
+            sign: SIGNS[(k + i) % 4],
+            outlier_percent: values.first().copied().unwrap_or(2.0),
+            interpolation: if k.is_multiple_of(2) { Interpolation::Nearest } else { Interpolation::Bilinear },
+        }
+    };
+    let row = |count: usize| ImageRow { picture: picture.clone(), panels: (0..count).map(panel).collect() };
+    ImageAttributions {
+        title: names[i % names.len()].clone(),
+        note: names[(i + 4) % names.len()].clone(),
+        rows: [vec![], vec![row(1)], vec![row(0), row(7)], vec![row(3), row(2)]][i % 4].clone(),
+        ..Default::default()
+    }
 }
