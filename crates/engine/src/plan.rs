@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
-use pellucid_graph::{Buffer, DType, Fact, Graph, Operator, Slice, SliceMut, Tensor, ValueId, View, ViewMut};
+use pellucid_graph::{
+    Arg, Buffer, DType, Fact, Graph, Operator, Slice, SliceMut, Tensor, ValueId, View, ViewMut,
+};
 
 use crate::error::{Error, Result};
 use crate::profile::Profile;
@@ -100,7 +102,18 @@ impl Plan {
                 .iter()
                 .map(|&v| (layout.take(v, graph.fact(v)), fact_of(&mut plan, v)))
                 .collect();
-            plan.steps.push(Step { name: Arc::clone(&node.name), op: Arc::clone(&node.op), inputs, outputs });
+            let args: Vec<Option<Arg<'_>>> = node
+                .inputs
+                .iter()
+                .map(|v| v.map(|v| Arg { fact: graph.fact(v), constant: graph.constant(v) }))
+                .collect();
+            let prepared = node.op.prepared(&args).map_err(|e| Error::Run {
+                node: node.name.to_string(),
+                operator: node.op.definition().name,
+                message: e.0,
+            })?;
+            let op = prepared.unwrap_or_else(|| Arc::clone(&node.op));
+            plan.steps.push(Step { name: Arc::clone(&node.name), op, inputs, outputs });
             for v in node.present().chain(node.outputs.iter().copied()) {
                 if last_use.get(&v).is_none_or(|&last| last <= i) {
                     layout.free(v);

@@ -32,4 +32,4 @@ pub use specialise::{Specialisation, Specialised};
 pub use tensor::{Buffer, DType, Element, Slice, SliceMut, Tensor, View, ViewMut};
 
 /// The version of ONNX's operator set in whose form operators are kept and written.
-pub const EXPORT_OPSET: i64 = 20;
+pub const EXPORT_OPSET: i64 = 21;

@@ -117,6 +117,12 @@ pub trait Operator: Debug + Send + Sync + 'static {
     /// Computes the outputs. Types and shapes are those that `infer` was given and gave.
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()>;
 
+    /// The same operator made ready for inputs of these types and shapes: what follows from those that are constant, such as weights laid
+    /// out for the machine, is computed once. `None` where nothing is gained. The results have the same bits.
+    fn prepared(&self, _inputs: &[Option<Arg<'_>>]) -> OpResult<Option<Arc<dyn Operator>>> {
+        Ok(None)
+    }
+
     /// The same operator when floats are computed in `precision`; `None` where nothing changes.
     fn with_precision(&self, _precision: DType) -> Option<Arc<dyn Operator>> {
         None

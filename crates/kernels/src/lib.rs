@@ -5,10 +5,12 @@
 
 pub mod activation;
 pub mod broadcast;
+pub mod convolution;
 pub mod gather;
 pub mod layout;
 pub mod matrix;
 pub mod normalize;
+pub mod pool;
 pub mod random;
 pub mod real;
 pub mod reduce;

@@ -7,6 +7,7 @@ mod arg;
 mod attend;
 mod composite;
 mod convert;
+mod convolve;
 mod elementwise;
 mod equation;
 pub mod microsoft_scores;
@@ -14,9 +15,11 @@ mod number;
 mod positions;
 pub mod recurrent;
 mod reduce;
+mod resampling;
 pub mod scatter;
 mod soft;
 mod support;
+pub mod window;
 
 macro_rules! operators {
     ($($module:ident: $($name:ident),+;)*) => {
@@ -42,6 +45,7 @@ operators! {
     atanh: Atanh;
     attention: Attention;
     microsoft_attention: MicrosoftAttention;
+    average_pool: AveragePool;
     batch_normalization: BatchNormalization;
     bias_gelu: BiasGelu;
     cast: Cast;
@@ -52,9 +56,12 @@ operators! {
     concat: Concat;
     constant: Constant;
     constant_of_shape: ConstantOfShape;
+    conv: Conv;
+    conv_transpose: ConvTranspose;
     cos: Cos;
     cosh: Cosh;
     cumsum: CumSum;
+    depth_to_space: DepthToSpace;
     div: Div;
     dropout: Dropout;
     einsum: Einsum;
@@ -76,13 +83,19 @@ operators! {
     gelu: Gelu;
     microsoft_gelu: MicrosoftGelu;
     gemm: Gemm;
+    global_average_pool: GlobalAveragePool;
+    global_lp_pool: GlobalLpPool;
+    global_max_pool: GlobalMaxPool;
     greater: Greater;
     greater_or_equal: GreaterOrEqual;
+    group_normalization: GroupNormalization;
     hard_sigmoid: HardSigmoid;
     hard_swish: HardSwish;
     identity: Identity;
+    instance_normalization: InstanceNormalization;
     is_inf: IsInf;
     is_nan: IsNaN;
+    lrn: Lrn;
     lstm: Lstm;
     layer_normalization: LayerNormalization;
     leaky_relu: LeakyRelu;
@@ -90,8 +103,13 @@ operators! {
     less_or_equal: LessOrEqual;
     log: Log;
     log_softmax: LogSoftmax;
+    lp_pool: LpPool;
     matmul: MatMul;
     max: Max;
+    max_pool: MaxPool;
+    max_pool_gather: MaxPoolGather;
+    max_pool_scatter: MaxPoolScatter;
+    max_unpool: MaxUnpool;
     mean: Mean;
     min: Min;
     mish: Mish;
@@ -123,6 +141,7 @@ operators! {
     reduce_sum_square: ReduceSumSquare;
     relu: Relu;
     reshape: Reshape;
+    resize: Resize;
     rotary_embedding: RotaryEmbedding;
     round: Round;
     scatter_elements: ScatterElements;
@@ -141,6 +160,7 @@ operators! {
     softmax: Softmax;
     softplus: Softplus;
     softsign: Softsign;
+    space_to_depth: SpaceToDepth;
     split: Split;
     sqrt: Sqrt;
     squeeze: Squeeze;
@@ -162,5 +182,7 @@ operators! {
 /// The definition of an operator by its domain and name.
 pub fn find(domain: &str, name: &str) -> Option<&'static crate::operator::Definition> {
     let domain = if domain == "ai.onnx" { "" } else { domain };
+    // Upsample went into Resize, which reads its form.
+    let name = if domain.is_empty() && name == "Upsample" { "Resize" } else { name };
     TABLE.iter().copied().find(|d| d.name == name && d.domain == domain)
 }

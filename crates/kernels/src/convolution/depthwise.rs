@@ -1,0 +1,117 @@
+//! A convolution whose groups have one channel to read: each output is summed directly.
+
+use super::Filter;
+use crate::real::Real;
+
+/// The outputs that are summed side by side.
+const LANES: usize = 16;
+
+/// A line of neighbouring outputs.
+struct Line<'a, T> {
+    weights: &'a [T],
+    taps: &'a [(usize, usize)],
+    /// The frame from the line's first output on.
+    frame: &'a [T],
+    bias: T,
+    /// The line, and how far apart its outputs are.
+    out: &'a mut [T],
+    step: usize,
+    count: usize,
+}
+
+pub(super) fn run<T: Real>(
+    filter: &Filter<T>,
+    weights: &[Vec<T>],
+    x: &[T],
+    bias: Option<&[T]>,
+    out: &mut [T],
+) {
+    let (source, size, to) = (filter.source, filter.frame.len(), filter.to);
+    // Room behind the last row for lanes that reach over it.
+    let mut frame = vec![T::ZERO; size + LANES];
+    let channels = out.chunks_exact_mut(to * filter.out);
+    for (i, (x, out)) in x.chunks(source.max(1)).zip(channels).enumerate() {
+        let group = i % filter.groups;
+        filter.frame.fill(x, &mut frame[..size]);
+        for (m, out) in out.chunks_exact_mut(filter.out).enumerate() {
+            let channel = group * to + m;
+            let bias = bias.map_or(T::ZERO, |b| b[channel]);
+            for (pass, weights) in filter.passes.iter().zip(weights) {
+                let weights = &weights[channel * pass.taps.len()..(channel + 1) * pass.taps.len()];
+                pass.each_line(|at, place| {
+                    line(&mut Line {
+                        weights,
+                        taps: &pass.taps,
+                        frame: frame.get(at..).unwrap_or(&[]),
+                        bias,
+                        out: &mut out[place..],
+                        step: pass.out_steps[2],
+                        count: pass.counts[2],
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// Chooses the widest instructions that the machine has.
+fn line<T: Real>(line: &mut Line<'_, T>) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the machine has the instructions, as was just found.
+            #[allow(unsafe_code)]
+            unsafe {
+                avx512(line);
+            }
+            return;
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the machine has the instructions, as was just found.
+            #[allow(unsafe_code)]
+            unsafe {
+                avx2(line);
+            }
+            return;
+        }
+    }
+    const FUSED: bool = cfg!(target_arch = "aarch64");
+    sum::<T, FUSED>(line);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+fn avx512<T: Real>(line: &mut Line<'_, T>) {
+    sum::<T, true>(line);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<T: Real>(line: &mut Line<'_, T>) {
+    sum::<T, true>(line);
+}
+
+#[inline(always)]
+fn sum<T: Real, const FUSED: bool>(line: &mut Line<'_, T>) {
+    for first in (0..line.count).step_by(LANES) {
+        let mut lanes = [line.bias; LANES];
+        for (w, (_, tap)) in line.weights.iter().zip(line.taps) {
+            let Some((values, _)) = line.frame[tap + first..].split_first_chunk::<LANES>() else { continue };
+            for (lane, v) in lanes.iter_mut().zip(values) {
+                *lane = if FUSED { w.mul_add(*v, *lane) } else { *w * *v + *lane };
+            }
+        }
+        let count = LANES.min(line.count - first);
+        if line.step == 1 {
+            let out = &mut line.out[first..first + count];
+            match <&mut [T; LANES]>::try_from(&mut *out) {
+                Ok(all) => *all = lanes,
+                Err(_) => out.copy_from_slice(&lanes[..count]),
+            }
+        } else {
+            for (o, v) in line.out[first * line.step..].iter_mut().step_by(line.step).zip(&lanes[..count]) {
+                *o = *v;
+            }
+        }
+    }
+}

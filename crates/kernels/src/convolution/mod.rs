@@ -1,0 +1,156 @@
+//! Convolutions in up to three dimensions and their transposes, with groups.
+//!
+//! Both are sums over taps, gathered: each output element is one chain of multiply-adds, over channels and within them over taps, that
+//! begins with the bias. So it has the same bits whatever the batch. Patches are laid out panel by panel as they are needed, never as a
+//! whole. Where a group has one channel to read, its outputs are summed directly.
+//!
+//! The transpose reads the kernel of each remainder of the stride for itself, so that no zeros are multiplied.
+
+mod depthwise;
+mod geometry;
+mod product;
+
+use crate::real::Real;
+pub use geometry::Axis;
+use geometry::{Frame, Pass};
+
+/// The most elements that the source of one channel may take when it is laid out.
+const MOST_FRAME: usize = 1 << 26;
+
+/// The sizes of a convolution. Its weights are `[narrow_channels, wide_channels / groups, kernel…]`, for the transpose too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// The spatial axes; those that lack come first and are [`Axis::NONE`].
+    pub axes: [Axis; 3],
+    /// The number of groups, which divides both numbers of channels.
+    pub groups: usize,
+    /// The channels of the side that a convolution reads.
+    pub wide_channels: usize,
+    /// The channels of the side that a convolution writes.
+    pub narrow_channels: usize,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the wide side to the narrow one.
+    Convolve,
+    /// From the narrow side to the wide one.
+    Transpose,
+}
+
+/// A convolution with its weights laid out for the machine, to be used often.
+#[derive(Clone, Debug)]
+pub struct Filter<T> {
+    groups: usize,
+    /// Channels that are read, and written, in each group.
+    from: usize,
+    to: usize,
+    /// Elements of a channel that is read, and of one that is written.
+    source: usize,
+    out: usize,
+    /// How many channels of a group are laid out at a time.
+    block: usize,
+    frame: Frame,
+    passes: Vec<Pass>,
+    weights: Weights<T>,
+}
+
+#[derive(Clone, Debug)]
+enum Weights<T> {
+    /// For each pass and group.
+    Product(Vec<Vec<product::Packed<T>>>),
+    /// For each pass the taps of each output channel, one after the other.
+    Direct(Vec<Vec<T>>),
+}
+
+impl Convolution {
+    /// The elements of the kernel.
+    fn taps(&self) -> usize {
+        self.axes.iter().map(|a| a.kernel).product()
+    }
+
+    /// Whether laying out the source stays within bounds: false for strides, dilations or pads far beyond the source.
+    pub fn is_bounded(&self) -> bool {
+        let most = |a: &Axis| {
+            let reach =
+                a.narrow.max(1).checked_mul(a.stride)?.checked_add(a.kernel.checked_mul(a.dilation)?)?;
+            reach.checked_add(a.wide)?.checked_add(usize::try_from(a.before.checked_abs()?).ok()?)
+        };
+        let size = self.axes.iter().try_fold(1usize, |n, a| n.checked_mul(most(a)?.max(1)));
+        size.is_some_and(|n| n <= MOST_FRAME)
+    }
+
+    /// Lays the weights out. Panics where there are too few.
+    pub fn filter<T: Real>(&self, direction: Direction, weights: &[T]) -> Filter<T> {
+        let transposed = direction == Direction::Transpose;
+        let frame = Frame::new(&self.axes, transposed);
+        let kernel = self.axes.map(|a| a.kernel);
+        let (wide, narrow) = (self.axes.map(|a| a.wide), self.axes.map(|a| a.narrow));
+        let (source, out) = if transposed { (narrow, wide) } else { (wide, narrow) };
+        let passes = frame.passes(kernel, out);
+        let per_wide = self.wide_channels / self.groups.max(1);
+        let per_narrow = self.narrow_channels / self.groups.max(1);
+        let (from, to) = if transposed { (per_narrow, per_wide) } else { (per_wide, per_narrow) };
+        let (taps, block) = (self.taps(), product::block_of(&passes, from, frame.len()));
+        // The weight of a tap, for channels counted in their group.
+        let weight = |group: usize, to: usize, from: usize, tap: usize| {
+            let (narrow, wide) = if transposed { (from, to) } else { (to, from) };
+            weights[((group * per_narrow + narrow) * per_wide + wide) * taps + tap]
+        };
+        let weights = if from == 1 && to < product::LEAST_ROWS {
+            Weights::Direct(
+                passes
+                    .iter()
+                    .map(|pass| {
+                        let outputs = (0..self.groups).flat_map(|g| (0..to).map(move |m| (g, m)));
+                        outputs
+                            .flat_map(|(g, m)| pass.taps.iter().map(move |t| weight(g, m, 0, t.0)))
+                            .collect()
+                    })
+                    .collect(),
+            )
+        } else {
+            Weights::Product(
+                passes
+                    .iter()
+                    .map(|pass| {
+                        let group = |g| {
+                            product::Packed::new((to, from, block), &pass.taps, |m, c, t| weight(g, m, c, t))
+                        };
+                        (0..self.groups).map(group).collect()
+                    })
+                    .collect(),
+            )
+        };
+        Filter {
+            groups: self.groups,
+            from,
+            to,
+            source: source.iter().product(),
+            out: out.iter().product(),
+            block,
+            frame,
+            passes,
+            weights,
+        }
+    }
+}
+
+impl<T: Real> Filter<T> {
+    /// Computes `batch` records, channels first. Panics where a slice is too short; `bias` has a number for each channel that is written.
+    pub fn run(&self, x: &[T], bias: Option<&[T]>, batch: usize, out: &mut [T]) {
+        let (reads, writes) = (self.groups * self.from * self.source, self.groups * self.to * self.out);
+        if writes == 0 || batch == 0 {
+            return;
+        }
+        let (x, out) = (&x[..batch * reads], &mut out[..batch * writes]);
+        match &self.weights {
+            Weights::Product(packed) => product::run(self, packed, x, bias, out),
+            Weights::Direct(taps) => depthwise::run(self, taps, x, bias, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
