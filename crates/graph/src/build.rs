@@ -83,12 +83,6 @@ impl Builder {
 
     /// Adds a node and gives its outputs.
     pub fn node(&mut self, op: Arc<dyn Operator>, inputs: &[Option<ValueId>]) -> OpResult<Vec<ValueId>> {
-        if !op.runs() && inputs.iter().flatten().all(|&v| self.graph.constant(v).is_some()) {
-            // A composite of constants is computed through its body.
-            if let Some(outputs) = op.lower(self, inputs)? {
-                return Ok(outputs);
-            }
-        }
         let args: Vec<Option<Arg<'_>>> = inputs
             .iter()
             .map(|v| {
@@ -103,6 +97,13 @@ impl Builder {
             if elements(&fact.shape).is_none_or(|n| n > MOST_ELEMENTS) {
                 crate::refuse!("an output of shape {:?} has more than {MOST_ELEMENTS} elements", fact.shape);
             }
+        }
+        if !op.runs() && args.iter().flatten().all(|a| a.constant.is_some()) {
+            // A composite of constants is computed through its body.
+            if let Some(outputs) = op.lower(self, inputs)? {
+                return Ok(outputs);
+            }
+            crate::refuse!("it neither runs nor has a body");
         }
         let known = match op.known(&args) {
             Some(known) => Some(known),

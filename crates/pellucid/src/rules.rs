@@ -5,6 +5,7 @@
 //! second run.
 
 mod guided;
+mod max_pool;
 mod rescale;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use pellucid_graph::{Builder, Cotangents, Kind, Node, OpResult, Site, ValueId};
 
 pub use guided::Guided;
+pub use max_pool::MaxPoolDifference;
 pub use rescale::{
     DividedDifference, ProductDifference, QuotientDifference, RefuseOthers, SoftmaxDifference,
 };

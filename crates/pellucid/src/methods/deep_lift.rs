@@ -9,8 +9,8 @@ use crate::explanation::Evaluations;
 use crate::frame::{Setup, refused};
 use crate::methods::gradient::{explained, gradient, names_of};
 use crate::rules::{
-    DividedDifference, ProductDifference, QuotientDifference, Reference, RefuseOthers, RuleTable, Selector,
-    SoftmaxDifference,
+    DividedDifference, MaxPoolDifference, ProductDifference, QuotientDifference, Reference, RefuseOthers,
+    RuleTable, Selector, SoftmaxDifference,
 };
 
 /// The rule table of DeepLIFT (rescale).
@@ -18,7 +18,8 @@ fn table(eps: f64) -> RuleTable {
     RuleTable::new()
         .with(Selector::OfKind(Kind::Elementwise), DividedDifference { eps })
         .with(Selector::Operators(&["Div"]), QuotientDifference)
-        .with(Selector::Operators(&["Gemm", "MatMul", "Mul"]), ProductDifference)
+        .with(Selector::Operators(&["Conv", "ConvTranspose", "Gemm", "MatMul", "Mul"]), ProductDifference)
+        .with(Selector::Operators(&["GlobalMaxPool", "MaxPool"]), MaxPoolDifference { eps })
         .with(Selector::Operators(&["Softmax"]), SoftmaxDifference { eps })
         .with(Selector::Any, RefuseOthers)
 }
