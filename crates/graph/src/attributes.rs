@@ -1,6 +1,20 @@
 //! The attributes of a node: named constants of its operator.
 
+use std::sync::Arc;
+
+use crate::network::Network;
 use crate::tensor::Tensor;
+
+/// A graph inside a node. Its inputs are values from outside, in the order of the node's inputs behind its own.
+#[derive(Clone, Debug)]
+pub struct Branch(pub Arc<Network>);
+
+impl PartialEq for Branch {
+    /// Whether both are the same network.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +27,8 @@ pub enum Attribute {
     Text(String),
     Texts(Vec<String>),
     Tensor(Tensor),
-    /// A kind that no operator here reads (a graph, a type, a sparse tensor), by its ONNX name.
+    Graph(Branch),
+    /// A kind that no operator here reads (a type, several graphs), by its ONNX name.
     Other(&'static str),
 }
 
@@ -28,6 +43,7 @@ impl Attribute {
             Self::Text(_) => "STRING",
             Self::Texts(_) => "STRINGS",
             Self::Tensor(_) => "TENSOR",
+            Self::Graph(_) => "GRAPH",
             Self::Other(kind) => kind,
         }
     }

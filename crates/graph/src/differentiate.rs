@@ -31,6 +31,10 @@ pub fn differentiate(
     let needed = b.needed(&targets, &[]);
     let nodes: Vec<Node> =
         b.nodes().iter().zip(&needed).filter(|(_, needed)| **needed).map(|(n, _)| n.clone()).collect();
+    let stops = |n: &&Node| n.op.refuses_gradients() && n.present().any(|v| active[v.index()]);
+    if let Some(node) = nodes.iter().find(stops) {
+        return Err(not_differentiable(node));
+    }
     let mut cotangents: HashMap<ValueId, ValueId> = HashMap::new();
     for &(value, seed) in seeds {
         accumulate(b, &mut cotangents, value, seed).map_err(|e| ErrorKind::Malformed(e.0))?;
@@ -40,6 +44,15 @@ pub fn differentiate(
     }
     b.set_origin(None);
     Ok(sources.iter().map(|s| cotangents.get(s).copied()).collect())
+}
+
+fn not_differentiable(node: &Node) -> crate::Error {
+    ErrorKind::NotDifferentiable {
+        node: node.name.to_string(),
+        operator: node.op.definition().name,
+        reason: format!(": {}", node.op.definition().derivative),
+    }
+    .into()
 }
 
 fn visit(
@@ -102,12 +115,7 @@ fn through_body(
 ) -> Result<()> {
     let start = b.nodes().len();
     let Some(outputs) = node.op.lower(b, &node.inputs).map_err(|e| located(node, e))? else {
-        return Err(ErrorKind::NotDifferentiable {
-            node: node.name.to_string(),
-            operator: node.op.definition().name,
-            reason: format!(": {}", node.op.definition().derivative),
-        }
-        .into());
+        return Err(not_differentiable(node));
     };
     let body: Vec<Node> = b.nodes()[start..].to_vec();
     let sources: Vec<ValueId> =

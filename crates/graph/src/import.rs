@@ -1,6 +1,6 @@
 //! Reading one node: its attributes, and its inputs brought into today's form.
 
-use crate::attributes::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes, Branch};
 use crate::error::OpResult;
 use crate::refuse;
 use crate::tensor::Tensor;
@@ -55,6 +55,7 @@ impl Import<'_> {
         text, Text => String, |v: &String| v.clone();
         texts, Texts => Vec<String>, |v: &Vec<String>| v.clone();
         tensor, Tensor => Tensor, |v: &Tensor| v.clone();
+        graph, Graph => Branch, |v: &Branch| v.clone();
     }
 
     /// A yes-or-no attribute, which ONNX writes as an integer.

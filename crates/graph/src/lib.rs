@@ -20,7 +20,7 @@ pub mod rows;
 pub mod specialise;
 pub mod tensor;
 
-pub use attributes::{Attribute, Attributes};
+pub use attributes::{Attribute, Attributes, Branch};
 pub use build::Builder;
 pub use error::{Error, ErrorKind, OpError, OpResult, Result};
 pub use graph::{Fact, Graph, Node, Value, ValueId};

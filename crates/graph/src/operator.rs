@@ -104,6 +104,12 @@ pub trait Operator: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether gradients stop here with an error, rather than with zeros, where a value that it reads depends on the source: a quantised
+    /// model's steps have no slope, and zeros would look like an explanation.
+    fn refuses_gradients(&self) -> bool {
+        false
+    }
+
     /// Emits its body and gives its outputs; `None` for a primitive.
     fn lower(&self, _b: &mut Builder, _inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         Ok(None)

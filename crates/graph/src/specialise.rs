@@ -61,17 +61,7 @@ impl Network {
     /// What is constant is computed at once. Nodes that the targets do not need are left out, unsupported ones among them. Composites
     /// that only run through their bodies are replaced by them.
     pub fn specialise(&self, how: &Specialisation, targets: &[usize]) -> Result<Specialised> {
-        let mut wanted = vec![false; self.symbols.len()];
-        for &t in targets {
-            wanted[t] = true;
-        }
-        let mut needed = vec![false; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate().rev() {
-            if node.outputs.iter().flatten().any(|&o| wanted[o]) {
-                needed[i] = true;
-                node.inputs.iter().flatten().for_each(|&v| wanted[v] = true);
-            }
-        }
+        let (wanted, needed) = self.needed(targets);
         let mut b = Builder::new(how.rows);
         let mut values: Vec<Option<ValueId>> = vec![None; self.symbols.len()];
         for (i, symbol) in self.symbols.iter().enumerate().filter(|(i, _)| wanted[*i]) {
@@ -89,7 +79,10 @@ impl Network {
             }
         }
         for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
-            self.add(&mut b, node, how, &mut values)?;
+            for (symbol, id) in self.add(&mut b, node, how.precision, &values)? {
+                let id = self.named(&mut b, node, id, symbol)?;
+                values[symbol] = Some(id);
+            }
         }
         b.set_origin(None);
         let mut outputs = Vec::with_capacity(targets.len());
@@ -105,13 +98,56 @@ impl Network {
         Ok(Specialised { graph: b.finish(&outputs), values })
     }
 
+    /// Which values and which nodes the values at `targets` need.
+    fn needed(&self, targets: &[usize]) -> (Vec<bool>, Vec<bool>) {
+        let mut wanted = vec![false; self.symbols.len()];
+        for &t in targets {
+            wanted[t] = true;
+        }
+        let mut needed = vec![false; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            if node.outputs.iter().flatten().any(|&o| wanted[o]) {
+                needed[i] = true;
+                node.inputs.iter().flatten().for_each(|&v| wanted[v] = true);
+            }
+        }
+        (wanted, needed)
+    }
+
+    /// Adds the nodes of a network that lies inside a node to a graph, with values for its inputs, and gives its outputs.
+    pub(crate) fn emit(
+        &self,
+        b: &mut Builder,
+        inputs: &[Option<ValueId>],
+        precision: Option<DType>,
+    ) -> Result<Vec<ValueId>> {
+        let (wanted, needed) = self.needed(&self.outputs);
+        let mut values: Vec<Option<ValueId>> = vec![None; self.symbols.len()];
+        for (&symbol, &value) in self.inputs.iter().zip(inputs) {
+            values[symbol] = value;
+        }
+        for (i, symbol) in self.symbols.iter().enumerate().filter(|(i, _)| wanted[*i]) {
+            if let (None, Some(tensor)) = (values[i], &symbol.constant) {
+                values[i] = Some(b.constant_value(precision.map_or_else(|| tensor.clone(), |p| tensor.with_precision(p))));
+            }
+        }
+        for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            for (symbol, id) in self.add(b, node, precision, &values)? {
+                values[symbol] = Some(id);
+            }
+        }
+        let missing = |o: usize| ErrorKind::Malformed(format!("nothing computes {:?}", self.symbols[o].name));
+        self.outputs.iter().map(|&o| values[o].ok_or_else(|| missing(o).into())).collect()
+    }
+
+    /// Adds one node: which symbols it gives, and where they went.
     fn add(
         &self,
         b: &mut Builder,
         node: &NetworkNode,
-        how: &Specialisation,
-        values: &mut [Option<ValueId>],
-    ) -> Result<()> {
+        precision: Option<DType>,
+        values: &[Option<ValueId>],
+    ) -> Result<Vec<(usize, ValueId)>> {
         let op = node.op.as_ref().map_err(|gap| ErrorKind::Unsupported {
             node: node.name.clone(),
             operator: if gap.domain.is_empty() {
@@ -122,12 +158,7 @@ impl Network {
             opset: gap.opset,
             reason: gap.reason.clone(),
         })?;
-        let op = how.precision.and_then(|p| op.with_precision(p)).unwrap_or_else(|| Arc::clone(op));
-        let refused = |op: &Arc<dyn Operator>, message: String| ErrorKind::Operator {
-            node: node.name.clone(),
-            operator: op.definition().name,
-            message,
-        };
+        let op = precision.and_then(|p| op.with_precision(p)).unwrap_or_else(|| Arc::clone(op));
         let mut inputs = Vec::with_capacity(node.inputs.len());
         for input in &node.inputs {
             match input {
@@ -135,35 +166,35 @@ impl Network {
                 Some(i) => match values[*i] {
                     Some(id) => inputs.push(Some(id)),
                     None => {
-                        return Err(refused(
-                            &op,
-                            format!("its input {:?} is never computed", self.symbols[*i].name),
-                        )
-                        .into());
+                        let message = format!("its input {:?} is never computed", self.symbols[*i].name);
+                        return Err(refused(node, &op, message));
                     }
                 },
             }
         }
         b.set_origin(Some(Arc::from(node.name.as_str())));
         // A composite that only runs through its body is its body from here on.
-        let body = if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| refused(&op, e.0))? };
+        let body = if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| refused(node, &op, e.0))? };
         let outputs = match body {
             Some(outputs) => outputs,
-            None => b.node(Arc::clone(&op), &inputs).map_err(|e| refused(&op, e.0))?,
+            None => b.node(Arc::clone(&op), &inputs).map_err(|e| refused(node, &op, e.0))?,
         };
-        for (symbol, &id) in node.outputs.iter().zip(&outputs) {
-            if let Some(symbol) = *symbol {
-                // What a body hands through has a name already.
-                let id = match (b.value(id).name.is_some(), b.constant(id).cloned()) {
-                    (false, _) => id,
-                    (true, Some(tensor)) => b.constant_value(tensor),
-                    (true, None) => b.push(Identity, &[id]).map_err(|e| refused(&op, e.0))?,
-                };
-                b.rename(id, &self.symbols[symbol].name);
-                values[symbol] = Some(id);
-            }
-        }
-        Ok(())
+        Ok(node.outputs.iter().zip(&outputs).filter_map(|(symbol, &id)| Some(((*symbol)?, id))).collect())
+    }
+
+    /// The value under the name of its symbol: itself, or, where a body handed through what has a name already, a copy.
+    fn named(&self, b: &mut Builder, node: &NetworkNode, id: ValueId, symbol: usize) -> Result<ValueId> {
+        let id = match (b.value(id).name.is_some(), b.constant(id).cloned()) {
+            (false, _) => id,
+            (true, Some(tensor)) => b.constant_value(tensor),
+            (true, None) => b.push(Identity, &[id]).map_err(|e| ErrorKind::Operator {
+                node: node.name.clone(),
+                operator: "Identity",
+                message: e.0,
+            })?,
+        };
+        b.rename(id, &self.symbols[symbol].name);
+        Ok(id)
     }
 
     fn input_fact(&self, input: usize, how: &Specialisation) -> Result<Fact> {
@@ -211,6 +242,10 @@ impl Network {
             })
             .collect()
     }
+}
+
+fn refused(node: &NetworkNode, op: &Arc<dyn Operator>, message: String) -> crate::Error {
+    ErrorKind::Operator { node: node.name.clone(), operator: op.definition().name, message }.into()
 }
 
 impl Graph {

@@ -91,9 +91,10 @@ pub(super) fn attributes(attributes: &Attributes, label: &str) -> Result<Vec<Att
                     proto.t = Some(tensor("", v));
                     AttributeType::Tensor
                 }
-                Attribute::Other(kind) => {
+                Attribute::Graph(_) | Attribute::Other(_) => {
                     return Err(ErrorKind::Malformed(format!(
-                        "attribute {name:?} of node {label} is of type {kind}, which cannot be written"
+                        "attribute {name:?} of node {label} is of type {}, which cannot be written",
+                        value.kind()
                     ))
                     .into());
                 }

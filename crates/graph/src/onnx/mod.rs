@@ -3,6 +3,7 @@
 mod encode;
 mod external;
 mod foreign;
+mod inline;
 mod module;
 mod node;
 mod order;

@@ -19,15 +19,6 @@ use crate::tensor::Tensor;
 /// The most attributes that a node may have; ONNX's own have a dozen at most.
 const MOST_ATTRIBUTES: usize = 1000;
 
-/// What is known of the file while its nodes are read.
-#[derive(Debug)]
-pub(super) struct Context<'a> {
-    /// Imported operator sets.
-    pub(super) opsets: &'a HashMap<String, i64>,
-    /// The functions that the file defines: domain and name, and their number of nodes.
-    pub(super) functions: &'a HashMap<(String, String), usize>,
-}
-
 /// The domain of an operator, with ONNX's own as the empty one.
 pub(super) fn domain_of(domain: Option<&str>) -> &str {
     match domain {
@@ -144,11 +135,11 @@ pub(super) fn import(
     node: &NodeProto,
     attributes: &Attributes,
     inputs: Vec<ImportInput>,
-    context: &Context<'_>,
+    opsets: &HashMap<String, i64>,
 ) -> std::result::Result<(Arc<dyn Operator>, Vec<ImportInput>), Gap> {
     let operator = node.op_type.as_deref().unwrap_or_default();
     let domain = domain_of(node.domain.as_deref());
-    let imported = context.opsets.get(domain).copied();
+    let imported = opsets.get(domain).copied();
     let mut opset = imported.unwrap_or(1);
     let mut name = operator;
     if domain.is_empty() && operator == "Scatter" && opset < 11 {
@@ -158,14 +149,10 @@ pub(super) fn import(
     let gap =
         |reason: String| Gap { operator: operator.to_owned(), domain: domain.to_owned(), opset, reason };
     let Some(definition) = ops::find(domain, name) else {
-        let key = (domain.to_owned(), operator.to_owned());
-        return Err(gap(match context.functions.get(&key) {
-            Some(n) => format!(
-                "it is a function that the file defines, of {n} nodes, and functions are not inlined yet; \
-                 onnx.inliner.inline_local_functions(model) does it"
-            ),
-            None if domain.is_empty() => "there is no such operator here".to_owned(),
-            None => format!("there is no such operator of domain {domain} here"),
+        return Err(gap(if domain.is_empty() {
+            "there is no such operator here".to_owned()
+        } else {
+            format!("there is no such operator of domain {domain} here")
         }));
     };
     if domain.is_empty() && imported.is_none() {

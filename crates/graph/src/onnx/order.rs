@@ -89,3 +89,12 @@ fn graph_reads<'a>(graph: &'a GraphProto, names: &mut HashSet<&'a str>) {
     }
     names.extend(graph.output.iter().filter_map(|o| o.name.as_deref()));
 }
+
+/// The names that a graph reads, those of its own values among them, in order and each once.
+pub(super) fn reads(graph: &GraphProto) -> Vec<&str> {
+    let mut names = HashSet::new();
+    graph_reads(graph, &mut names);
+    let mut names: Vec<&str> = names.into_iter().filter(|n| !n.is_empty()).collect();
+    names.sort_unstable();
+    names
+}

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use prost::Message;
 use prost::bytes::Bytes;
 
 use super::external::Folder;
-use super::node::{self, Context};
+use super::node;
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 use super::tensor::{self, Read};
+use super::inline::{self, Functions, Names, Placed};
 use super::{NEWEST_OPSET, foreign, module, order};
-use crate::attributes::Attributes;
+use crate::attributes::{Attribute, Attributes, Branch};
 use crate::build::MOST_ELEMENTS;
 use crate::error::{ErrorKind, Result};
 use crate::import::ImportInput;
@@ -87,14 +89,6 @@ pub(super) fn from_model(model: ModelProto, folder: Option<&Path>) -> Result<Net
             "the model uses operator set {version}; the newest whose operators are known is {NEWEST_OPSET}, later changes are not"
         ));
     }
-    let functions: HashMap<(String, String), usize> = model
-        .functions
-        .iter()
-        .map(|f| {
-            let domain = node::domain_of(f.domain.as_deref()).to_owned();
-            ((domain, f.name.clone().unwrap_or_default()), f.node.len())
-        })
-        .collect();
     if !model.training_info.is_empty() {
         network.warnings.push("the model's training information is left aside".to_owned());
     }
@@ -108,26 +102,54 @@ pub(super) fn from_model(model: ModelProto, folder: Option<&Path>) -> Result<Net
     }
     network.opsets = opsets.iter().map(|(d, v)| (d.clone(), *v)).collect::<BTreeMap<_, _>>();
     let graph = model.graph.unwrap_or_default();
-    let context = Context { opsets: &opsets, functions: &functions };
-    Reader { network, folder: Folder::new(folder), context, taken: HashSet::new() }.graph(&graph)
+    let functions = Functions::new(&model.functions, opsets);
+    let mut names = Names::default();
+    // What the file names stays as it is named; names that are made keep clear of all of them.
+    graph.input.iter().chain(&graph.output).filter_map(|v| v.name.as_deref()).chain(inline::defined(&graph)).for_each(
+        |name| {
+            names.take(name);
+        },
+    );
+    let nodes = functions.expand(&graph.node, 0, &mut names)?;
+    let mut reader = Reader { network, folder: Folder::new(folder), functions: &functions, names, depth: 0 };
+    reader.graph(&graph, nodes)?;
+    let mut network = reader.network;
+    widened(&mut network);
+    Ok(network)
 }
+
+/// Says that floats of 16 bits are computed wider, where there are such.
+fn widened(network: &mut Network) {
+    let mut kinds: Vec<&str> =
+        network.symbols.iter().filter_map(|s| s.declared.as_ref()?.widened_from).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if !kinds.is_empty() {
+        network.warnings.push(format!(
+            "the file has values of type {}; they are widened to float32 and computed so, or in float64 where that is asked for",
+            kinds.join(" and ")
+        ));
+    }
+}
+
+/// How deep branches may lie in branches.
+const MOST_BRANCHES: usize = 16;
 
 struct Reader<'a> {
     network: Network,
     folder: Folder,
-    context: Context<'a>,
+    functions: &'a Functions<'a>,
     /// Every name of a value in the file, so that made-up names can keep clear of them.
-    taken: HashSet<String>,
+    names: Names,
+    /// In how many branches this one lies.
+    depth: usize,
 }
 
 impl Reader<'_> {
-    fn graph(mut self, graph: &GraphProto) -> Result<Network> {
-        self.taken.extend(graph.node.iter().flat_map(|n| n.output.iter().cloned()));
+    fn graph(&mut self, graph: &GraphProto, nodes: Vec<Placed>) -> Result<()> {
         self.initializers(graph)?;
         self.inputs(&graph.input)?;
-        for i in order::topological(&graph.node)? {
-            self.node(&graph.node[i])?;
-        }
+        self.nodes(nodes)?;
         for info in &graph.output {
             let name = info.name.as_deref().unwrap_or_default();
             let Some(&symbol) = self.network.names.get(name) else {
@@ -141,7 +163,15 @@ impl Reader<'_> {
                 self.declare(symbol, info);
             }
         }
-        Ok(self.network)
+        Ok(())
+    }
+
+    fn nodes(&mut self, nodes: Vec<Placed>) -> Result<()> {
+        let (nodes, opsets): (Vec<NodeProto>, Vec<usize>) = nodes.into_iter().unzip();
+        for i in order::topological(&nodes)? {
+            self.node(&nodes[i], opsets[i])?;
+        }
+        Ok(())
     }
 
     fn initializers(&mut self, graph: &GraphProto) -> Result<()> {
@@ -163,7 +193,7 @@ impl Reader<'_> {
         if name.is_empty() {
             return Err(ErrorKind::Malformed("an initializer has no name".to_owned()).into());
         }
-        self.taken.insert(name.to_owned());
+        self.names.take(name);
         match read {
             Read::Tensor(tensor, widened_from) => {
                 let declared = widened_from.map(|from| Declared {
@@ -183,7 +213,7 @@ impl Reader<'_> {
                 let gap = Gap {
                     operator: "Constant".to_owned(),
                     domain: String::new(),
-                    opset: self.context.opsets.get("").copied().unwrap_or(1),
+                    opset: self.functions.opsets[0].get("").copied().unwrap_or(1),
                     reason: format!("elements of type {kind} are not supported"),
                 };
                 self.network.nodes.push(NetworkNode {
@@ -212,7 +242,7 @@ impl Reader<'_> {
             if self.network.names.contains_key(name) {
                 continue;
             }
-            self.taken.insert(name.to_owned());
+            self.names.take(name);
             let symbol = self.network.add_symbol(Symbol { name: name.to_owned(), ..Symbol::default() })?;
             self.declare(symbol, info);
             let declared = self.network.symbols[symbol].declared.as_ref();
@@ -261,14 +291,17 @@ impl Reader<'_> {
         target.declared = Some(Declared { dtype, widened_from, shape });
     }
 
-    fn node(&mut self, proto: &NodeProto) -> Result<()> {
+    fn node(&mut self, proto: &NodeProto, opsets: usize) -> Result<()> {
         let label = match order::label(proto) {
             label if label.is_empty() => {
                 format!("{}_{}", proto.op_type.as_deref().unwrap_or("node"), self.network.nodes.len())
             }
             label => label,
         };
-        let attributes = node::attributes(proto, &label, &mut self.folder)?;
+        let mut attributes = node::attributes(proto, &label, &mut self.folder)?;
+        if proto.op_type.as_deref() == Some("If") && node::domain_of(proto.domain.as_deref()).is_empty() {
+            return self.branches(proto, label, &mut attributes, opsets);
+        }
         let constant = proto.op_type.as_deref() == Some("Constant")
             && node::domain_of(proto.domain.as_deref()).is_empty()
             && proto.input.is_empty();
@@ -280,10 +313,134 @@ impl Reader<'_> {
             self.network.add_constant(output, tensor)?;
             return Ok(());
         }
-        self.operator(proto, label, &attributes)
+        self.operator(proto, label, &attributes, opsets)
     }
 
-    fn operator(&mut self, proto: &NodeProto, label: String, attributes: &Attributes) -> Result<()> {
+    /// A node with two branches: where its condition is constant, the chosen one's nodes take its place; else both are read as networks
+    /// of their own, in which the values that they read from outside are inputs.
+    fn branches(
+        &mut self,
+        proto: &NodeProto,
+        label: String,
+        attributes: &mut Attributes,
+        opsets: usize,
+    ) -> Result<()> {
+        if self.depth >= MOST_BRANCHES {
+            return Err(ErrorKind::TooLarge(format!("node {label} lies in more than {MOST_BRANCHES} branches")).into());
+        }
+        let named = |name: &str| {
+            proto.attribute.iter().find(|a| a.name.as_deref() == Some(name)).and_then(|a| a.g.as_ref())
+        };
+        let (Some(yes), Some(no), [condition]) =
+            (named("then_branch"), named("else_branch"), proto.input.as_slice())
+        else {
+            return Err(ErrorKind::Malformed(format!("node {label} has not one input and two branches")).into());
+        };
+        let known = self.network.names.get(condition).and_then(|&s| self.network.symbols[s].constant.as_ref());
+        let known = known.and_then(Tensor::as_slice::<bool>).and_then(|v| v.first().copied());
+        if let Some(condition) = known {
+            return self.branch(proto, &label, if condition { yes } else { no }, opsets);
+        }
+        let mut captured: Vec<String> = Vec::new();
+        for graph in [yes, no] {
+            for name in order::reads(graph) {
+                if self.network.names.contains_key(name) && !captured.iter().any(|c| c == name) {
+                    captured.push(name.to_owned());
+                }
+            }
+        }
+        for (name, graph) in [("then_branch", yes), ("else_branch", no)] {
+            let network = self.network_of(graph, &captured, opsets)?;
+            attributes.set(name, Attribute::Graph(Branch(Arc::new(network))));
+        }
+        let mut node = proto.clone();
+        node.input.extend(captured);
+        self.operator(&node, label, attributes, opsets)
+    }
+
+    /// Puts the nodes of a graph in the place of the node that holds it.
+    fn branch(&mut self, node: &NodeProto, label: &str, graph: &GraphProto, opsets: usize) -> Result<()> {
+        if node.output.len() > graph.output.len() {
+            return Err(ErrorKind::Malformed(format!(
+                "node {label} has {} outputs, its branch {}",
+                node.output.len(),
+                graph.output.len()
+            ))
+            .into());
+        }
+        let own: HashSet<&str> = graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
+        let mut map: HashMap<String, String> = HashMap::new();
+        let mut handed_through = Vec::new();
+        for (info, actual) in graph.output.iter().zip(&node.output).filter(|(_, a)| !a.is_empty()) {
+            let name = info.name.as_deref().unwrap_or_default();
+            if own.contains(name) && !map.contains_key(name) {
+                map.insert(name.to_owned(), actual.clone());
+            } else {
+                handed_through.push((name.to_owned(), actual.clone()));
+            }
+        }
+        // What the graph does not define is a value from outside, and keeps its name.
+        let defined: HashSet<&str> = inline::defined(graph).collect();
+        for name in order::reads(graph).into_iter().filter(|name| !defined.contains(name)) {
+            map.entry(name.to_owned()).or_insert_with(|| name.to_owned());
+        }
+        let prefix = format!("{label}/");
+        let mut copy = graph.clone();
+        for tensor in &mut copy.initializer {
+            if let Some(name) = &mut tensor.name {
+                *name = map.entry(name.clone()).or_insert_with_key(|n| self.names.fresh(format!("{prefix}{n}"))).clone();
+            }
+        }
+        copy.sparse_initializer.clear();
+        self.initializers(&copy)?;
+        let mut nodes = Vec::with_capacity(graph.node.len());
+        for inner in &graph.node {
+            let mut inner = inline::renamed(inner, &mut map, &prefix, &mut self.names);
+            inner.name = Some(format!("{prefix}{}", order::label(&inner)));
+            nodes.push(inner);
+        }
+        for (from, to) in handed_through {
+            let from = map.get(&from).cloned().unwrap_or(from);
+            nodes.push(inline::identity(from, to));
+        }
+        let nodes = self.functions.expand(&nodes, opsets, &mut self.names)?;
+        self.depth += 1;
+        self.nodes(nodes)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// A graph inside a node as a network of its own. Its inputs are the captured values.
+    fn network_of(&mut self, graph: &GraphProto, captured: &[String], opsets: usize) -> Result<Network> {
+        let mut network = Network::new();
+        for name in captured {
+            let outer = &self.network.symbols[self.network.names[name]];
+            let symbol = network.add_symbol(outer.clone())?;
+            network.inputs.push(symbol);
+        }
+        let nodes = self.functions.expand(&graph.node, opsets, &mut self.names)?;
+        let mut inner = Reader {
+            network,
+            folder: Folder::none(),
+            functions: self.functions,
+            names: std::mem::take(&mut self.names),
+            depth: self.depth + 1,
+        };
+        std::mem::swap(&mut inner.folder, &mut self.folder);
+        let read = inner.graph(graph, nodes);
+        self.names = std::mem::take(&mut inner.names);
+        std::mem::swap(&mut inner.folder, &mut self.folder);
+        read?;
+        Ok(inner.network)
+    }
+
+    fn operator(
+        &mut self,
+        proto: &NodeProto,
+        label: String,
+        attributes: &Attributes,
+        opsets: usize,
+    ) -> Result<()> {
         let mut inputs = Vec::with_capacity(proto.input.len());
         for name in &proto.input {
             inputs.push(if name.is_empty() {
@@ -299,7 +456,7 @@ impl Reader<'_> {
             });
         }
         let given = inputs.clone();
-        let (op, inputs) = match node::import(proto, attributes, inputs, &self.context) {
+        let (op, inputs) = match node::import(proto, attributes, inputs, &self.functions.opsets[opsets]) {
             Ok((op, inputs)) => (Ok(op), inputs),
             Err(gap) => (Err(gap), given),
         };
@@ -329,10 +486,7 @@ impl Reader<'_> {
 
     /// A constant that stands in the file as an attribute of a node, under a name that nothing else has.
     fn made_constant(&mut self, label: &str, input: usize, tensor: Tensor) -> Result<usize> {
-        let mut name = format!("{label}:{input}");
-        while !self.taken.insert(name.clone()) {
-            name.push('_');
-        }
+        let name = self.names.fresh(format!("{label}:{input}"));
         self.network.add_constant(&name, tensor)
     }
 }

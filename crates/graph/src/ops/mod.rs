@@ -13,6 +13,7 @@ mod equation;
 pub mod microsoft_scores;
 mod number;
 mod positions;
+mod quantized;
 pub mod recurrent;
 mod reduce;
 mod resampling;
@@ -62,8 +63,10 @@ operators! {
     cosh: Cosh;
     cumsum: CumSum;
     depth_to_space: DepthToSpace;
+    dequantize_linear: DequantizeLinear;
     div: Div;
     dropout: Dropout;
+    dynamic_quantize_linear: DynamicQuantizeLinear;
     einsum: Einsum;
     elu: Elu;
     embed_layer_normalization: EmbedLayerNormalization;
@@ -93,6 +96,7 @@ operators! {
     hard_swish: HardSwish;
     identity: Identity;
     instance_normalization: InstanceNormalization;
+    if_: If;
     is_inf: IsInf;
     is_nan: IsNaN;
     lrn: Lrn;
@@ -105,6 +109,7 @@ operators! {
     log_softmax: LogSoftmax;
     lp_pool: LpPool;
     matmul: MatMul;
+    matmul_integer: MatMulInteger;
     max: Max;
     max_pool: MaxPool;
     max_pool_gather: MaxPoolGather;
@@ -124,6 +129,8 @@ operators! {
     prelu: PRelu;
     pad: Pad;
     pow: Pow;
+    qlinear_matmul: QLinearMatMul;
+    quantize_linear: QuantizeLinear;
     quick_gelu: QuickGelu;
     rms_normalization: RmsNormalization;
     rnn: Rnn;

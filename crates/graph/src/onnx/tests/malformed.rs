@@ -107,22 +107,6 @@ fn a_newer_opset_loads_with_a_warning() {
 }
 
 #[test]
-fn a_function_of_the_file_is_a_gap_that_says_so() {
-    let mut call = node("Twice", &["x"], &["y"]);
-    call.domain = Some("local".to_owned());
-    let mut m = model(vec![call], vec![]);
-    m.opset_import.push(OperatorSetIdProto { domain: Some("local".to_owned()), version: Some(1) });
-    m.functions.push(FunctionProto {
-        name: Some("Twice".to_owned()),
-        domain: Some("local".to_owned()),
-        node: vec![node("Add", &["a", "a"], &["b"])],
-        ..FunctionProto::default()
-    });
-    let network = load(&m).unwrap();
-    assert!(network.gaps().next().unwrap().1.reason.contains("function that the file defines, of 1 nodes"));
-}
-
-#[test]
 fn a_cycle_names_a_node_of_it() {
     let m = model(
         vec![
