@@ -19,6 +19,7 @@ pub mod prefix;
 pub mod rows;
 pub mod specialise;
 pub mod tensor;
+mod units;
 
 pub use attributes::{Attribute, Attributes, Branch};
 pub use build::Builder;

@@ -32,7 +32,7 @@ pub struct Specialisation {
 pub struct Specialised {
     /// The graph.
     pub graph: Graph,
-    /// Where each value of the network went, by position there; `None` for values that no output needs.
+    /// Where each value of the network went, by position there; `None` for values that no output needs or that lie inside a unit.
     pub values: Vec<Option<ValueId>>,
 }
 
@@ -59,7 +59,8 @@ impl Network {
     /// The graph that computes the values at `targets`, for batches of one size and with every shape a number.
     ///
     /// What is constant is computed at once. Nodes that the targets do not need are left out, unsupported ones among them. Composites
-    /// that only run through their bodies are replaced by them.
+    /// that only run through their bodies are replaced by them. Units that the file spells out become single operators, unless a target lies
+    /// inside.
     pub fn specialise(&self, how: &Specialisation, targets: &[usize]) -> Result<Specialised> {
         let (wanted, needed) = self.needed(targets);
         let mut b = Builder::new(how.rows);
@@ -95,7 +96,14 @@ impl Network {
                 }
             }
         }
-        Ok(Specialised { graph: b.finish(&outputs), values })
+        let graph = b.finish(&outputs);
+        Ok(match crate::units::recognise(&graph)? {
+            Some((graph, map)) => {
+                let values = values.into_iter().map(|v| v.and_then(|v| map.get(&v).copied())).collect();
+                Specialised { graph, values }
+            }
+            None => Specialised { graph, values },
+        })
     }
 
     /// Which values and which nodes the values at `targets` need.
@@ -128,7 +136,9 @@ impl Network {
         }
         for (i, symbol) in self.symbols.iter().enumerate().filter(|(i, _)| wanted[*i]) {
             if let (None, Some(tensor)) = (values[i], &symbol.constant) {
-                values[i] = Some(b.constant_value(precision.map_or_else(|| tensor.clone(), |p| tensor.with_precision(p))));
+                values[i] = Some(
+                    b.constant_value(precision.map_or_else(|| tensor.clone(), |p| tensor.with_precision(p))),
+                );
             }
         }
         for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
@@ -174,7 +184,8 @@ impl Network {
         }
         b.set_origin(Some(Arc::from(node.name.as_str())));
         // A composite that only runs through its body is its body from here on.
-        let body = if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| refused(node, &op, e.0))? };
+        let body =
+            if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| refused(node, &op, e.0))? };
         let outputs = match body {
             Some(outputs) => outputs,
             None => b.node(Arc::clone(&op), &inputs).map_err(|e| refused(node, &op, e.0))?,

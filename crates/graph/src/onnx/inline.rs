@@ -174,7 +174,8 @@ fn given(a: &AttributeProto, caller: &NodeProto, function: &FunctionProto) -> Op
         None | Some("") => a.clone(),
         Some(wanted) => {
             let named = |a: &&AttributeProto| a.name.as_deref() == Some(wanted);
-            let value = caller.attribute.iter().find(named).or_else(|| function.attribute_proto.iter().find(named));
+            let value =
+                caller.attribute.iter().find(named).or_else(|| function.attribute_proto.iter().find(named));
             AttributeProto { name: a.name.clone(), ..value?.clone() }
         }
     };
@@ -234,12 +235,7 @@ fn rename(name: &mut String, map: &mut HashMap<String, String>, prefix: &str, na
 }
 
 /// The same for all names of a graph inside a node. The decoder bounds the nesting.
-fn rename_graph(
-    graph: &mut GraphProto,
-    map: &mut HashMap<String, String>,
-    prefix: &str,
-    names: &mut Names,
-) {
+fn rename_graph(graph: &mut GraphProto, map: &mut HashMap<String, String>, prefix: &str, names: &mut Names) {
     let mut one = |name: &mut Option<String>| {
         if let Some(name) = name {
             rename(name, map, prefix, names);
@@ -258,5 +254,7 @@ fn rename_graph(
 pub(super) fn defined(graph: &GraphProto) -> impl Iterator<Item = &str> {
     let sparse = graph.sparse_initializer.iter().filter_map(|t| t.values.as_ref());
     let constants = graph.initializer.iter().chain(sparse).filter_map(|t| t.name.as_deref());
-    constants.chain(graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str))).filter(|n| !n.is_empty())
+    constants
+        .chain(graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)))
+        .filter(|n| !n.is_empty())
 }

@@ -9,10 +9,10 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::external::Folder;
+use super::inline::{self, Functions, Names, Placed};
 use super::node;
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 use super::tensor::{self, Read};
-use super::inline::{self, Functions, Names, Placed};
 use super::{NEWEST_OPSET, foreign, module, order};
 use crate::attributes::{Attribute, Attributes, Branch};
 use crate::build::MOST_ELEMENTS;
@@ -105,11 +105,15 @@ pub(super) fn from_model(model: ModelProto, folder: Option<&Path>) -> Result<Net
     let functions = Functions::new(&model.functions, opsets);
     let mut names = Names::default();
     // What the file names stays as it is named; names that are made keep clear of all of them.
-    graph.input.iter().chain(&graph.output).filter_map(|v| v.name.as_deref()).chain(inline::defined(&graph)).for_each(
-        |name| {
+    graph
+        .input
+        .iter()
+        .chain(&graph.output)
+        .filter_map(|v| v.name.as_deref())
+        .chain(inline::defined(&graph))
+        .for_each(|name| {
             names.take(name);
-        },
-    );
+        });
     let nodes = functions.expand(&graph.node, 0, &mut names)?;
     let mut reader = Reader { network, folder: Folder::new(folder), functions: &functions, names, depth: 0 };
     reader.graph(&graph, nodes)?;
@@ -326,7 +330,10 @@ impl Reader<'_> {
         opsets: usize,
     ) -> Result<()> {
         if self.depth >= MOST_BRANCHES {
-            return Err(ErrorKind::TooLarge(format!("node {label} lies in more than {MOST_BRANCHES} branches")).into());
+            return Err(ErrorKind::TooLarge(format!(
+                "node {label} lies in more than {MOST_BRANCHES} branches"
+            ))
+            .into());
         }
         let named = |name: &str| {
             proto.attribute.iter().find(|a| a.name.as_deref() == Some(name)).and_then(|a| a.g.as_ref())
@@ -334,9 +341,12 @@ impl Reader<'_> {
         let (Some(yes), Some(no), [condition]) =
             (named("then_branch"), named("else_branch"), proto.input.as_slice())
         else {
-            return Err(ErrorKind::Malformed(format!("node {label} has not one input and two branches")).into());
+            return Err(
+                ErrorKind::Malformed(format!("node {label} has not one input and two branches")).into()
+            );
         };
-        let known = self.network.names.get(condition).and_then(|&s| self.network.symbols[s].constant.as_ref());
+        let known =
+            self.network.names.get(condition).and_then(|&s| self.network.symbols[s].constant.as_ref());
         let known = known.and_then(Tensor::as_slice::<bool>).and_then(|v| v.first().copied());
         if let Some(condition) = known {
             return self.branch(proto, &label, if condition { yes } else { no }, opsets);
@@ -368,7 +378,8 @@ impl Reader<'_> {
             ))
             .into());
         }
-        let own: HashSet<&str> = graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
+        let own: HashSet<&str> =
+            graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
         let mut map: HashMap<String, String> = HashMap::new();
         let mut handed_through = Vec::new();
         for (info, actual) in graph.output.iter().zip(&node.output).filter(|(_, a)| !a.is_empty()) {
@@ -388,7 +399,10 @@ impl Reader<'_> {
         let mut copy = graph.clone();
         for tensor in &mut copy.initializer {
             if let Some(name) = &mut tensor.name {
-                *name = map.entry(name.clone()).or_insert_with_key(|n| self.names.fresh(format!("{prefix}{n}"))).clone();
+                *name = map
+                    .entry(name.clone())
+                    .or_insert_with_key(|n| self.names.fresh(format!("{prefix}{n}")))
+                    .clone();
             }
         }
         copy.sparse_initializer.clear();

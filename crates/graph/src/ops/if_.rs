@@ -22,9 +22,8 @@ pub static DEFINITION: Definition = Definition {
     summary: "one of two graphs, by a condition that is constant once shapes are known",
     derivative: "that of the chosen graph",
     import: |node| {
-        let branch = |name: &str| {
-            node.graph(name)?.ok_or_else(|| OpError(format!("attribute {name} is missing")))
-        };
+        let branch =
+            |name: &str| node.graph(name)?.ok_or_else(|| OpError(format!("attribute {name} is missing")));
         Ok(Arc::new(If { branches: [branch("then_branch")?, branch("else_branch")?], precision: None }))
     },
     #[cfg(test)]
@@ -59,7 +58,9 @@ impl Operator for If {
         let Some((&Some(condition), captured)) = inputs.split_first() else { refuse!("it has no condition") };
         let known = b.constant(condition).and_then(Tensor::as_slice::<bool>).and_then(|v| v.first().copied());
         let Some(holds) = known else {
-            refuse!("its condition is computed from the data; only a branch that shapes or constants choose is taken")
+            refuse!(
+                "its condition is computed from the data; only a branch that shapes or constants choose is taken"
+            )
         };
         let Branch(network) = &self.branches[usize::from(!holds)];
         network.emit(b, captured, self.precision).map(Some).map_err(|e| OpError(format!("inside it, {e}")))
@@ -82,8 +83,8 @@ mod tests {
     use crate::cases::{Case, bools, f64s};
     use crate::graph::Fact;
     use crate::network::Network;
-    use crate::ops::{Add, Mul};
     use crate::operator::Operator;
+    use crate::ops::{Add, Mul};
     use crate::tensor::DType;
 
     /// x · x, or x + 10.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::composite::through_body;
-use crate::tensor::DType;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::operator::{Definition, Kind, Operator};
 use crate::refuse;
+use crate::tensor::DType;
 
 /// MatMulInteger's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -77,7 +77,7 @@ impl Operator for MatMulInteger {
 #[cfg(test)]
 mod tests {
     use super::MatMulInteger;
-    use crate::cases::{Case};
+    use crate::cases::Case;
     use crate::tensor::Tensor;
 
     pub(super) fn cases() -> Vec<Case> {

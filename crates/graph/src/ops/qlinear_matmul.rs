@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::composite::through_body;
 use super::QuantizeLinear;
+use super::composite::through_body;
 use super::matmul_integer::product;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};

@@ -177,6 +177,9 @@ mod tests {
         let y = b.push(DequantizeLinear { axis: 1, block: 0 }, &[q, scale]).unwrap();
         let seed = b.ones_like(y).unwrap();
         let error = differentiate(&mut b, &[(y, seed)], &[x], &mut no_rule).unwrap_err().to_string();
-        assert!(error.contains("QuantizeLinear has no derivative: none: gradients through quantised"), "{error}");
+        assert!(
+            error.contains("QuantizeLinear has no derivative: none: gradients through quantised"),
+            "{error}"
+        );
     }
 }

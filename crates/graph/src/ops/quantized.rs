@@ -9,7 +9,8 @@ use crate::rows::{Rows, RowsSite, same_in_all_rows};
 use crate::tensor::{DType, View};
 
 /// Why there is no gradient, in the table and in messages.
-pub(crate) const DERIVATIVE: &str = "none: gradients through quantised values are refused, perturbations work";
+pub(crate) const DERIVATIVE: &str =
+    "none: gradients through quantised values are refused, perturbations work";
 
 /// The attributes of QuantizeLinear and DequantizeLinear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ impl Form {
     pub(crate) fn import(node: &Import<'_>) -> OpResult<Self> {
         node.expect_inputs(2, 3)?;
         let block = node.int("block_size")?.unwrap_or(0);
-        let block = usize::try_from(block).map_err(|_| OpError(format!("attribute block_size is {block}")))?;
+        let block =
+            usize::try_from(block).map_err(|_| OpError(format!("attribute block_size is {block}")))?;
         Ok(Self { axis: node.int("axis")?.unwrap_or(1), block })
     }
 
@@ -54,7 +56,10 @@ impl Form {
         let mut expected = x.to_vec();
         expected[axis] = count;
         if scale != expected {
-            refuse!("scales of shape {scale:?} are not {expected:?}, blocks of {} of axis {axis} of {x:?}", self.block);
+            refuse!(
+                "scales of shape {scale:?} are not {expected:?}, blocks of {} of axis {axis} of {x:?}",
+                self.block
+            );
         }
         Ok(Places { size: x[axis], inner, block: self.block, count })
     }

@@ -167,10 +167,8 @@ fn a_condition_of_shapes_chooses_when_they_are_known() {
             node("Equal", &["width", "size"], &["c"]),
             choice("c"),
         ];
-        let constants = vec![
-            encode::tensor("one", &Tensor::scalar(1i64)),
-            encode::tensor("size", &Tensor::scalar(size)),
-        ];
+        let constants =
+            vec![encode::tensor("one", &Tensor::scalar(1i64)), encode::tensor("size", &Tensor::scalar(size))];
         let network = load(&model(nodes, constants)).unwrap();
         assert_eq!(run(&network, [1.0, 2.0]), expected);
     }
