@@ -10,9 +10,9 @@ use super::proto::{
     TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 use super::tensor::type_code;
-use crate::attributes::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes, Branch};
 use crate::error::{ErrorKind, Result};
-use crate::network::Dim;
+use crate::network::{Dim, Network};
 use crate::tensor::{Buffer, DType, Tensor};
 
 /// The version of ONNX's file format that is written.
@@ -56,8 +56,12 @@ pub(super) fn tensor(name: &str, tensor: &Tensor) -> TensorProto {
     }
 }
 
-/// The attributes of the node `label`.
-pub(super) fn attributes(attributes: &Attributes, label: &str) -> Result<Vec<AttributeProto>> {
+/// The attributes of the node `label`; `branch` writes a graph inside it.
+pub(super) fn attributes(
+    attributes: &Attributes,
+    label: &str,
+    branch: &mut dyn FnMut(&Network) -> Result<GraphProto>,
+) -> Result<Vec<AttributeProto>> {
     attributes
         .iter()
         .map(|(name, value)| {
@@ -91,10 +95,13 @@ pub(super) fn attributes(attributes: &Attributes, label: &str) -> Result<Vec<Att
                     proto.t = Some(tensor("", v));
                     AttributeType::Tensor
                 }
-                Attribute::Graph(_) | Attribute::Other(_) => {
+                Attribute::Graph(Branch(network)) => {
+                    proto.g = Some(branch(network)?);
+                    AttributeType::Graph
+                }
+                Attribute::Other(kind) => {
                     return Err(ErrorKind::Malformed(format!(
-                        "attribute {name:?} of node {label} is of type {}, which cannot be written",
-                        value.kind()
+                        "attribute {name:?} of node {label} is of type {kind}, which cannot be written"
                     ))
                     .into());
                 }

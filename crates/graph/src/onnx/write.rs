@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::module::{SCOPES, scopes_of};
-use super::proto::{GraphProto, NodeProto};
+use super::proto::{GraphProto, NodeProto, ValueInfoProto};
 use super::{encode, write_whole};
 use crate::EXPORT_OPSET;
+use crate::attributes::{Attribute, Branch};
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Graph, ValueId};
 use crate::network::{Dim, Network};
@@ -18,8 +19,14 @@ impl Network {
     /// Values keep their names and open sizes; weights that were widened when they were read are written wide. A node without an
     /// operator ([`Network::gaps`]) cannot be written, and is an error.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut graph = GraphProto::default();
         let mut domains = Domains::default();
+        let graph = self.proto(&mut domains, false)?;
+        encode::model(graph, &self.metadata, domains.versions(&self.opsets))
+    }
+
+    /// The network as a graph. One that lies inside a node has no inputs of its own: it reads values from outside by their names.
+    fn proto(&self, domains: &mut Domains, inside: bool) -> Result<GraphProto> {
+        let mut graph = GraphProto { name: inside.then(|| "branch".to_owned()), ..GraphProto::default() };
         let name = |symbol: &Option<usize>| symbol.map_or_else(String::new, |s| self.symbols[s].name.clone());
         for node in &self.nodes {
             let op = node.op.as_ref().map_err(|gap| ErrorKind::Unsupported {
@@ -28,16 +35,18 @@ impl Network {
                 opset: gap.opset,
                 reason: format!("{}; a model with it cannot be written", gap.reason),
             })?;
-            let mut proto = node_proto(&**op, &node.name, &mut domains)?;
-            proto.input = node.inputs.iter().map(name).collect();
+            let mut proto = node_proto(&**op, &node.name, domains)?;
+            // What branches read from outside is not listed among a node's inputs.
+            let own = node.inputs.len() - captured(&**op).min(node.inputs.len());
+            proto.input = node.inputs.iter().take(own).map(name).collect();
             proto.output = node.outputs.iter().map(name).collect();
             if let Some(module) = &node.module {
                 proto.metadata_props = vec![encode::entry(SCOPES, &scopes_of(module, op.definition().name))];
             }
             graph.node.push(proto);
         }
-        for symbol in &self.symbols {
-            if let Some(tensor) = &symbol.constant {
+        for (i, symbol) in self.symbols.iter().enumerate() {
+            if let Some(tensor) = symbol.constant.as_ref().filter(|_| !(inside && self.inputs.contains(&i))) {
                 graph.initializer.push(encode::tensor(&symbol.name, tensor));
             }
         }
@@ -52,6 +61,14 @@ impl Network {
                 (None, None) => None,
             }
         };
+        if inside {
+            let unknown = |i: &usize| ValueInfoProto {
+                name: Some(self.symbols[*i].name.clone()),
+                ..ValueInfoProto::default()
+            };
+            graph.output = self.outputs.iter().map(|i| info(i).unwrap_or_else(|| unknown(i))).collect();
+            return Ok(graph);
+        }
         for (positions, what, infos) in
             [(&self.inputs, "input", &mut graph.input), (&self.outputs, "output", &mut graph.output)]
         {
@@ -69,8 +86,7 @@ impl Network {
             .filter(|i| !ends.contains(i) && self.symbols[*i].constant.is_none())
             .filter_map(|i| info(&i))
             .collect();
-        let domains = domains.versions(&self.opsets);
-        encode::model(graph, &self.metadata, domains)
+        Ok(graph)
     }
 
     /// Writes the network to an ONNX file, whole or not at all.
@@ -131,7 +147,7 @@ impl Graph {
         write_whole(path, &self.to_bytes(metadata)?)
     }
 
-    fn info(&self, name: &str, id: ValueId) -> super::proto::ValueInfoProto {
+    fn info(&self, name: &str, id: ValueId) -> ValueInfoProto {
         let shape: Vec<Dim> = self.shape(id).iter().map(|&d| Dim::Fixed(d)).collect();
         encode::value_info(name, self.fact(id).dtype, Some(&shape))
     }
@@ -145,9 +161,19 @@ fn node_proto(op: &dyn Operator, label: &str, domains: &mut Domains) -> Result<N
         name: Some(label.to_owned()),
         op_type: Some(definition.name.to_owned()),
         domain: (!definition.domain.is_empty()).then(|| definition.domain.to_owned()),
-        attribute: encode::attributes(&op.attributes(), label)?,
+        attribute: encode::attributes(&op.attributes(), label, &mut |network| network.proto(domains, true))?,
         ..NodeProto::default()
     })
+}
+
+/// How many of a node's inputs are values that graphs inside it read from outside.
+fn captured(op: &dyn Operator) -> usize {
+    let attributes = op.attributes();
+    let graphs = attributes.iter().filter_map(|(_, a)| match a {
+        Attribute::Graph(Branch(network)) => Some(network.inputs.len()),
+        _ => None,
+    });
+    graphs.max().unwrap_or(0)
 }
 
 /// The operator sets of the nodes that were written.

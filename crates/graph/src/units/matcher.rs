@@ -32,7 +32,8 @@ impl<'g> Matcher<'g> {
         let position = self.graph.value(v).producer?;
         let node = &self.graph.nodes()[position];
         let definition = node.op.definition();
-        (definition.name == op && definition.domain.is_empty() && node.outputs.first() == Some(&v)).then_some(node)
+        (definition.name == op && definition.domain.is_empty() && node.outputs.first() == Some(&v))
+            .then_some(node)
     }
 
     /// The input of a node of one operator.

@@ -101,8 +101,7 @@ fn is_closed(graph: &Graph, readers: &HashMap<ValueId, Vec<usize>>, root: usize,
 
 /// Whether the operator gives what the root gave.
 fn fits(graph: &Graph, root: usize, unit: &Unit) -> bool {
-    let facts: Vec<crate::Fact> =
-        unit.extra.iter().map(|t| crate::Fact::new(t.dtype(), t.shape())).collect();
+    let facts: Vec<crate::Fact> = unit.extra.iter().map(|t| crate::Fact::new(t.dtype(), t.shape())).collect();
     let own = unit.inputs.iter().map(|&v| Arg { fact: graph.fact(v), constant: graph.constant(v) });
     let extra = facts.iter().zip(&unit.extra).map(|(fact, t)| Arg { fact, constant: Some(t) });
     let args: Vec<Option<Arg<'_>>> = own.chain(extra).map(Some).collect();
@@ -150,8 +149,7 @@ fn rebuilt(
                 (&node.op, inputs.collect::<Result<Vec<_>>>()?)
             }
         };
-        let outputs =
-            b.node(Arc::clone(op), &inputs).map_err(|e| crate::build::located(node, e))?;
+        let outputs = b.node(Arc::clone(op), &inputs).map_err(|e| crate::build::located(node, e))?;
         for (old, &new) in node.outputs.iter().zip(&outputs) {
             if let Some(name) = &graph.value(*old).name {
                 b.rename(new, name);

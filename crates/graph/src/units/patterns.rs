@@ -14,8 +14,18 @@ use pellucid_kernels::activation::{GELU_CUBE, GELU_SCALE};
 type Pattern = fn(Matcher<'_>, ValueId) -> Option<Unit>;
 
 /// Every pattern, the larger ones first.
-pub(super) const ALL: &[Pattern] =
-    &[layer_norm_with_bias, layer_norm_folded, layer_norm_with_scale, layer_norm, gelu, swish, hard_swish, mish, softplus, softmax];
+pub(super) const ALL: &[Pattern] = &[
+    layer_norm_with_bias,
+    layer_norm_folded,
+    layer_norm_with_scale,
+    layer_norm,
+    gelu,
+    swish,
+    hard_swish,
+    mish,
+    softplus,
+    softmax,
+];
 
 fn of_one(op: impl Operator, x: ValueId) -> Unit {
     Unit { op: Arc::new(op), inputs: vec![x], extra: Vec::new() }
@@ -23,8 +33,7 @@ fn of_one(op: impl Operator, x: ValueId) -> Unit {
 
 /// Whether the factors are x, another value and nothing else.
 fn are(factors: &Factors, x: ValueId, other: ValueId, constant: f64) -> bool {
-    near(factors.constant, constant)
-        && (factors.rest == [x, other] || factors.rest == [other, x])
+    near(factors.constant, constant) && (factors.rest == [x, other] || factors.rest == [other, x])
 }
 
 /// x/2 · (1 + erf(x/√2)), or x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))), in any order of factors.

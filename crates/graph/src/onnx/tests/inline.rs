@@ -171,6 +171,8 @@ fn a_condition_of_shapes_chooses_when_they_are_known() {
             vec![encode::tensor("one", &Tensor::scalar(1i64)), encode::tensor("size", &Tensor::scalar(size))];
         let network = load(&model(nodes, constants)).unwrap();
         assert_eq!(run(&network, [1.0, 2.0]), expected);
+        let again = Network::from_bytes(&network.to_bytes().unwrap(), None).unwrap();
+        assert_eq!(run(&again, [1.0, 2.0]), expected);
     }
 }
 

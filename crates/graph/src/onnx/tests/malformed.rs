@@ -11,9 +11,7 @@ use crate::network::{Dim, Network};
 use crate::onnx::encode;
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::tensor_proto::{DataLocation, DataType};
-use crate::onnx::proto::{
-    AttributeProto, FunctionProto, GraphProto, NodeProto, OperatorSetIdProto, SparseTensorProto, TensorProto,
-};
+use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
 use crate::specialise::Specialisation;
 use crate::tensor::{DType, Tensor};
 
