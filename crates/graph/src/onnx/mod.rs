@@ -1,5 +1,6 @@
 //! ONNX files: read into a [`Network`](crate::Network), and written from one or from a [`Graph`](crate::Graph).
 
+mod branch;
 mod encode;
 mod external;
 mod foreign;

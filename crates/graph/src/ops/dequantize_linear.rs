@@ -92,7 +92,7 @@ impl Operator for DequantizeLinear {
         let apart = values.iter().enumerate().map(|(i, &v)| (v - zeros[places.of(i)], scales[places.of(i)]));
         match outputs.first_mut().map(|o| o.data.reborrow()) {
             Some(SliceMut::F32(o)) => {
-                o.iter_mut().zip(apart).for_each(|(o, (v, s))| *o = v as f32 * s as f32)
+                o.iter_mut().zip(apart).for_each(|(o, (v, s))| *o = v as f32 * s as f32);
             }
             Some(SliceMut::F64(o)) => o.iter_mut().zip(apart).for_each(|(o, (v, s))| *o = v * s),
             _ => refuse!("output 0 is missing or of no float type"),

@@ -77,13 +77,13 @@ fn cubic_of(m: Matcher<'_>, v: ValueId, x: ValueId) -> Option<()> {
     if !near(factors.constant, GELU_SCALE) {
         return None;
     }
-    match factors.rest.as_slice() {
-        &[sum] if sum != x => {
+    match *factors.rest.as_slice() {
+        [sum] if sum != x => {
             let (a, b) = m.two(sum, "Add")?;
             let cube = if a == x { b } else { (b == x).then_some(a)? };
             power_of(m, cube, x, 3)
         }
-        &[a, b] => {
+        [a, b] => {
             let sum = if a == x { b } else { (b == x).then_some(a)? };
             let (square, one) = m.plus(sum)?;
             if near(one, 1.0) { power_of(m, square, x, 2) } else { None }
