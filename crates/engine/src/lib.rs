@@ -4,6 +4,7 @@
 //! not grow with either, with the same bits for any number of threads.
 
 pub mod error;
+mod fuse;
 pub mod plan;
 pub mod profile;
 pub mod stage;

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
-use pellucid_graph::{
-    Arg, Buffer, DType, Fact, Graph, Operator, Slice, SliceMut, Tensor, ValueId, View, ViewMut,
-};
+use pellucid_graph::{Buffer, DType, Fact, Graph, Slice, SliceMut, Tensor, ValueId, View, ViewMut};
 
 use crate::error::{Error, Result};
+use crate::fuse::{self, Run, Step};
 use crate::profile::Profile;
 
 /// Where a value lies while a plan runs.
@@ -21,9 +20,10 @@ enum Place {
 }
 
 #[derive(Debug)]
-struct Step {
+struct Placed {
     name: Arc<str>,
-    op: Arc<dyn Operator>,
+    operator: &'static str,
+    run: Run,
     inputs: Vec<Option<(Place, usize)>>,
     outputs: Vec<(usize, usize)>,
 }
@@ -32,7 +32,7 @@ struct Step {
 #[derive(Debug)]
 pub struct Plan {
     rows: usize,
-    steps: Vec<Step>,
+    steps: Vec<Placed>,
     facts: Vec<Fact>,
     constants: Vec<Tensor>,
     slots: Vec<(DType, usize)>,
@@ -50,11 +50,10 @@ impl Plan {
     /// Plans the computation of a graph's outputs from its inputs.
     pub fn new(graph: &Graph) -> Result<Self> {
         let (graph, _) = lower(graph, &|node| !node.op.runs())?;
-        let needed = graph.needed(graph.outputs(), &[]);
-        let nodes: Vec<_> = graph.nodes().iter().zip(&needed).filter(|(_, n)| **n).map(|(n, _)| n).collect();
+        let steps = fuse::steps(&graph)?;
         let mut last_use: HashMap<ValueId, usize> = HashMap::new();
-        for (i, node) in nodes.iter().enumerate() {
-            for v in node.present() {
+        for (i, step) in steps.iter().enumerate() {
+            for &v in step.inputs.iter().flatten() {
                 last_use.insert(v, i);
             }
         }
@@ -64,7 +63,7 @@ impl Plan {
         let mut layout = Layout::default();
         let mut plan = Self {
             rows: graph.rows(),
-            steps: Vec::with_capacity(nodes.len()),
+            steps: Vec::with_capacity(steps.len()),
             facts: Vec::new(),
             constants: Vec::new(),
             slots: Vec::new(),
@@ -91,34 +90,19 @@ impl Plan {
             })),
             None => Place::Slot(layout.place[&v]),
         };
-        for (i, node) in nodes.iter().enumerate() {
-            let inputs = node
-                .inputs
-                .iter()
-                .map(|v| v.map(|v| (place(&mut plan, &layout, v), fact_of(&mut plan, v))))
-                .collect();
-            let outputs = node
-                .outputs
-                .iter()
-                .map(|&v| (layout.take(v, graph.fact(v)), fact_of(&mut plan, v)))
-                .collect();
-            let args: Vec<Option<Arg<'_>>> = node
-                .inputs
-                .iter()
-                .map(|v| v.map(|v| Arg { fact: graph.fact(v), constant: graph.constant(v) }))
-                .collect();
-            let prepared = node.op.prepared(&args).map_err(|e| Error::Run {
-                node: node.name.to_string(),
-                operator: node.op.definition().name,
-                message: e.0,
-            })?;
-            let op = prepared.unwrap_or_else(|| Arc::clone(&node.op));
-            plan.steps.push(Step { name: Arc::clone(&node.name), op, inputs, outputs });
-            for v in node.present().chain(node.outputs.iter().copied()) {
+        for (i, step) in steps.into_iter().enumerate() {
+            let read = step.inputs.iter();
+            let inputs =
+                read.map(|v| v.map(|v| (place(&mut plan, &layout, v), fact_of(&mut plan, v)))).collect();
+            let written = step.outputs.iter();
+            let outputs = written.map(|&v| (layout.take(v, graph.fact(v)), fact_of(&mut plan, v))).collect();
+            for &v in step.inputs.iter().flatten().chain(&step.outputs) {
                 if last_use.get(&v).is_none_or(|&last| last <= i) {
                     layout.free(v);
                 }
             }
+            let Step { name, operator, run, .. } = step;
+            plan.steps.push(Placed { name, operator, run, inputs, outputs });
         }
         for &v in graph.outputs() {
             let entry = (place(&mut plan, &layout, v), fact_of(&mut plan, v));
@@ -210,18 +194,18 @@ impl Plan {
                         ViewMut { shape: &fact.shape, data: buffer.as_slice_mut().range(0..fact.len()) }
                     })
                     .collect();
-                step.op.run(&inputs, &mut outputs)
+                step.run.run(&inputs, &mut outputs)
             };
             for (buffer, &(slot, _)) in taken.drain(..).zip(&step.outputs) {
                 workspace.buffers[slot] = buffer;
             }
             result.map_err(|e| Error::Run {
                 node: step.name.to_string(),
-                operator: step.op.definition().name,
+                operator: step.operator,
                 message: e.0,
             })?;
             if let (Some(profile), Some(start)) = (profile.as_deref_mut(), start) {
-                profile.add(i, &step.name, step.op.definition().name, start.elapsed());
+                profile.add(i, &step.name, step.operator, start.elapsed());
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The cases of every operator, and the one loop that checks them all.
 //!
 //! For each case: the inferred types and shapes are the actual ones; the values are as expected; the derivative agrees with finite
-//! differences in f64, by random inner products; the second derivative too; the
+//! differences in f64, by random inner products; the second derivative too; a kernel made ready gives the same bits; the
 //! kind that is told is true; and rows do not interact where the analysis says so.
 
 mod derivative;
@@ -13,11 +13,11 @@ use crate::attributes::Attributes;
 use crate::build::{Builder, run_alone};
 use crate::graph::{Fact, Graph, ValueId};
 use crate::import::{Import, ImportInput};
-use crate::operator::{Arg, Kind, Operator};
+use crate::operator::{Arg, Kind, Operator, Then};
 use crate::ops;
 use crate::random::Stream;
 use crate::rows::{Rows, RowsInput, RowsSite};
-use crate::tensor::{Buffer, DType, Tensor, View, elements};
+use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements};
 
 pub(crate) use derivative::gradients;
 
@@ -431,6 +431,59 @@ fn check_rows(case: &Case) {
     }
 }
 
+/// A kernel made ready, its inputs constant or not, gives the same bits as the operator, with what comes after done to each element.
+fn check_prepared(case: &Case) {
+    let outputs = case.run(&case.inputs);
+    let facts = case.facts();
+    let like_output = |values: Vec<f64>| {
+        Tensor::new(outputs[0].shape(), values).unwrap().with_precision(outputs[0].dtype())
+    };
+    let signs: Vec<f64> = (0..outputs[0].len()).map(|i| [-1.0, 0.0, 2.0][i % 3]).collect();
+    for all in [false, true] {
+        let mut args = case.args(&facts);
+        if !all {
+            args.iter_mut().flatten().for_each(|a| a.constant = None);
+        }
+        for then in [None, Some(Then::Relu), Some(Then::Gate)] {
+            let Some(kernel) = case.op.prepare(&args, then).unwrap() else { continue };
+            let mut inputs = case.inputs.clone();
+            let mut want = outputs.clone();
+            let plain = outputs[0].to_f64().unwrap();
+            let bent = plain.iter().zip(&signs).map(|(v, s)| match then {
+                None => *v,
+                Some(Then::Relu) => v.max(0.0),
+                Some(Then::Gate) => {
+                    if *s > 0.0 {
+                        *v
+                    } else {
+                        0.0
+                    }
+                }
+            });
+            want[0] = like_output(bent.collect());
+            if then == Some(Then::Gate) {
+                inputs.push(Some(like_output(signs.clone())));
+            }
+            let views: Vec<Option<View<'_>>> = inputs.iter().map(|t| t.as_ref().map(Tensor::view)).collect();
+            let mut buffers: Vec<Buffer> =
+                outputs.iter().map(|t| Buffer::zeros(t.dtype(), t.len())).collect();
+            let shapes = outputs.iter().map(Tensor::shape);
+            let mut targets: Vec<ViewMut<'_>> = buffers
+                .iter_mut()
+                .zip(shapes)
+                .map(|(b, shape)| ViewMut { shape, data: b.as_slice_mut() })
+                .collect();
+            kernel.run(&views, &mut targets).unwrap();
+            let got: Vec<Tensor> = buffers
+                .into_iter()
+                .zip(&want)
+                .map(|(b, t)| Tensor::from_buffer(t.shape(), b).unwrap())
+                .collect();
+            assert_eq!(got, want, "{}: made ready with {then:?}", case.label());
+        }
+    }
+}
+
 fn exchange(t: &Tensor, rows: Rows, count: usize) -> Tensor {
     let (outer, each) = rows.flat(t.shape(), count);
     let mut buffer = t.data().clone();
@@ -453,7 +506,14 @@ fn every_case_of_every_operator_holds() {
         assert!(!cases.is_empty(), "{} has no cases", definition.name);
         for case in cases {
             assert_eq!(case.op.definition().name, definition.name, "a case of another operator");
-            for check in [check_values, derivative::check, derivative::check_second, check_kind, check_rows] {
+            for check in [
+                check_values,
+                check_prepared,
+                derivative::check,
+                derivative::check_second,
+                check_kind,
+                check_rows,
+            ] {
                 if std::panic::catch_unwind(AssertUnwindSafe(|| check(&case))).is_err() {
                     failed.push(case.label());
                 }

@@ -26,7 +26,7 @@ pub use build::Builder;
 pub use error::{Error, ErrorKind, OpError, OpResult, Result};
 pub use graph::{Fact, Graph, Node, Value, ValueId};
 pub use network::{Dim, Network};
-pub use operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+pub use operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Site, Then};
 pub use pellucid_kernels::random;
 pub use rows::Rows;
 pub use specialise::{Specialisation, Specialised};

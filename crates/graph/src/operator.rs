@@ -123,9 +123,9 @@ pub trait Operator: Debug + Send + Sync + 'static {
     /// Computes the outputs. Types and shapes are those that `infer` was given and gave.
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()>;
 
-    /// The same operator made ready for inputs of these types and shapes: what follows from those that are constant, such as weights laid
-    /// out for the machine, is computed once. `None` where nothing is gained. The results have the same bits.
-    fn prepared(&self, _inputs: &[Option<Arg<'_>>]) -> OpResult<Option<Arc<dyn Operator>>> {
+    /// A kernel for many runs on inputs of the given types and shapes, with what follows from the constant ones worked out once, and `then`
+    /// done to each element of the first output. `None` where `run` is as good, or `then` cannot be done on the way.
+    fn prepare(&self, _inputs: &[Option<Arg<'_>>], _then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
         Ok(None)
     }
 
@@ -133,6 +133,21 @@ pub trait Operator: Debug + Send + Sync + 'static {
     fn with_precision(&self, _precision: DType) -> Option<Arc<dyn Operator>> {
         None
     }
+}
+
+/// An operator made ready for many runs: see [`Operator::prepare`].
+pub trait Kernel: Debug + Send + Sync {
+    /// Computes the outputs.
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()>;
+}
+
+/// What is done to each element of a kernel's output before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Then {
+    /// max(x, 0).
+    Relu,
+    /// The element where that of one more input, behind the operator's own and of the output's shape, is positive, else 0.
+    Gate,
 }
 
 /// The entry of an operator in the table of all.

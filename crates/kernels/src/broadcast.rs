@@ -1,5 +1,8 @@
 //! Elementwise work on inputs that are broadcast as numpy does.
 
+use crate::real::Real;
+use crate::vector::widest;
+
 /// The shape that inputs broadcast to; `None` where they do not.
 pub fn broadcast_shape(shapes: &[&[usize]]) -> Option<Vec<usize>> {
     let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
@@ -80,10 +83,16 @@ pub fn walk<const N: usize>(
 }
 
 /// `f` of each element.
+#[inline]
 pub fn map<A, T>(x: &[A], out: &mut [T], f: impl Fn(&A) -> T) {
     for (o, x) in out.iter_mut().zip(x) {
         *o = f(x);
     }
+}
+
+/// As [`map`], compiled for the machine's vector instructions.
+pub fn map_real<T: Real>(x: &[T], out: &mut [T], f: impl Fn(&T) -> T) {
+    widest(|| map(x, out, f));
 }
 
 /// `f` of each pair of elements, broadcast to `shape`.
@@ -93,31 +102,47 @@ pub fn zip<A, B, T>(
     (out, shape): (&mut [T], &[usize]),
     f: impl Fn(&A, &B) -> T,
 ) {
-    walk(shape, [x_shape, y_shape], |o, [a, b], n, steps| {
+    walk(shape, [x_shape, y_shape], |o, at, n, steps| along((x, y), at, steps, &mut out[o..o + n], &f));
+}
+
+/// As [`zip`], compiled for the machine's vector instructions.
+pub fn zip_real<T: Real>(
+    (x, x_shape): (&[T], &[usize]),
+    (y, y_shape): (&[T], &[usize]),
+    (out, shape): (&mut [T], &[usize]),
+    f: impl Fn(&T, &T) -> T,
+) {
+    walk(shape, [x_shape, y_shape], |o, at, n, steps| {
         let out = &mut out[o..o + n];
-        match steps {
-            [0, 0] => {
-                for o in out {
-                    *o = f(&x[a], &y[b]);
-                }
-            }
-            [0, _] => {
-                for (o, y) in out.iter_mut().zip(&y[b..b + n]) {
-                    *o = f(&x[a], y);
-                }
-            }
-            [_, 0] => {
-                for (o, x) in out.iter_mut().zip(&x[a..a + n]) {
-                    *o = f(x, &y[b]);
-                }
-            }
-            _ => {
-                for ((o, x), y) in out.iter_mut().zip(&x[a..a + n]).zip(&y[b..b + n]) {
-                    *o = f(x, y);
-                }
-            }
-        }
+        widest(|| along((x, y), at, steps, out, &f));
     });
+}
+
+/// `f` of each pair along one run.
+#[inline(always)]
+fn along<A, B, T>(
+    (x, y): (&[A], &[B]),
+    [a, b]: [usize; 2],
+    steps: [usize; 2],
+    out: &mut [T],
+    f: &impl Fn(&A, &B) -> T,
+) {
+    let n = out.len();
+    match steps {
+        [0, 0] => {
+            let (x, y) = (&x[a], &y[b]);
+            out.iter_mut().for_each(|o| *o = f(x, y));
+        }
+        [0, _] => {
+            let x = &x[a];
+            out.iter_mut().zip(&y[b..b + n]).for_each(|(o, y)| *o = f(x, y));
+        }
+        [_, 0] => {
+            let y = &y[b];
+            out.iter_mut().zip(&x[a..a + n]).for_each(|(o, x)| *o = f(x, y));
+        }
+        _ => out.iter_mut().zip(&x[a..a + n]).zip(&y[b..b + n]).for_each(|((o, x), y)| *o = f(x, y)),
+    }
 }
 
 /// For each element, `yes` where the condition holds, else `no`; broadcast to `shape`.
@@ -129,27 +154,30 @@ pub fn select<T: Clone>(
 ) {
     walk(shape, [c_shape, y_shape, n_shape], |o, [c, y, n], run, steps| {
         let out = &mut out[o..o + run];
-        let (whole_c, whole_y, whole_n) =
-            (|| &condition[c..c + run], || &yes[y..y + run], || &no[n..n + run]);
+        let pick = |c: &bool, yes: &T, no: &T| if *c { yes.clone() } else { no.clone() };
+        let condition_run = condition.get(c..c + run).unwrap_or_default();
         match steps {
             [1, 1, 0] => {
-                for ((o, c), y) in out.iter_mut().zip(whole_c()).zip(whole_y()) {
-                    *o = if *c { y.clone() } else { no[n].clone() };
-                }
+                let no = &no[n];
+                out.iter_mut()
+                    .zip(condition_run)
+                    .zip(&yes[y..y + run])
+                    .for_each(|((o, c), y)| *o = pick(c, y, no));
             }
             [1, 0, 1] => {
-                for ((o, c), n) in out.iter_mut().zip(whole_c()).zip(whole_n()) {
-                    *o = if *c { yes[y].clone() } else { n.clone() };
-                }
+                let yes = &yes[y];
+                out.iter_mut()
+                    .zip(condition_run)
+                    .zip(&no[n..n + run])
+                    .for_each(|((o, c), n)| *o = pick(c, yes, n));
             }
             [1, 1, 1] => {
-                for (((o, c), y), n) in out.iter_mut().zip(whole_c()).zip(whole_y()).zip(whole_n()) {
-                    *o = if *c { y.clone() } else { n.clone() };
-                }
+                let both = yes[y..y + run].iter().zip(&no[n..n + run]);
+                out.iter_mut().zip(condition_run).zip(both).for_each(|((o, c), (y, n))| *o = pick(c, y, n));
             }
             [cs, ys, ns] => {
                 for (i, o) in out.iter_mut().enumerate() {
-                    *o = if condition[c + cs * i] { yes[y + ys * i].clone() } else { no[n + ns * i].clone() };
+                    *o = pick(&condition[c + cs * i], &yes[y + ys * i], &no[n + ns * i]);
                 }
             }
         }

@@ -14,5 +14,6 @@ pub mod pool;
 pub mod random;
 pub mod real;
 pub mod reduce;
+pub mod vector;
 
 pub use real::Real;

@@ -5,7 +5,8 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 
 /// `f32` or `f64`.
 pub trait Real:
-    Copy
+    crate::matrix::Multiply
+    + Copy
     + Default
     + PartialOrd
     + Send

@@ -445,18 +445,9 @@ fn scale(mut sum: Explanation, factor: f64, samples: u64) -> Result<Explanation>
     Ok(sum)
 }
 
-/// The instruction set that the kernels choose on this machine.
+/// The instruction set that the kernels use on this machine.
 pub fn instruction_set() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "x86-64 with AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            return "x86-64 with AVX2 and FMA";
-        }
-    }
-    std::env::consts::ARCH
+    pellucid_kernels::vector::instructions().name()
 }
 
 /// Whether a precision can be given by this name.

@@ -9,7 +9,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Site, Then};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
@@ -87,8 +87,8 @@ impl Operator for Conv {
         convolve::run(self, inputs, outputs)
     }
 
-    fn prepared(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Option<Arc<dyn Operator>>> {
-        convolve::prepared(self, inputs)
+    fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
+        convolve::prepare(self, inputs, then)
     }
 }
 

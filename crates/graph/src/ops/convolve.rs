@@ -1,15 +1,12 @@
 //! What Conv and ConvTranspose share: running either way, weights laid out beforehand, and the derivatives of both.
 
-use std::sync::Arc;
-
 use super::support::{data, no_type, optional, out, view};
 use super::window::{self, AutoPad, Window};
 use super::{Conv, ConvTranspose};
-use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Arg, Cotangents, Kernel, Kind, Operator, Site, Then};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
 use crate::tensor::{DType, Element, View, ViewMut};
@@ -114,62 +111,32 @@ fn apply<T: Real + Element>(
 
 /// A convolution of either direction whose weights are laid out.
 #[derive(Debug)]
-struct Prepared {
-    op: Arc<dyn Operator>,
-    filter: AnyFilter,
-}
-
-#[derive(Debug)]
 enum AnyFilter {
     F32(Filter<f32>),
     F64(Filter<f64>),
 }
 
-/// The same operator with its weights laid out, where they are constant.
-pub(crate) fn prepared(
-    op: &(impl Convolving + Clone),
+/// A kernel with the weights laid out, where they are constant.
+pub(crate) fn prepare(
+    op: &impl Convolving,
     inputs: &[Option<Arg<'_>>],
-) -> OpResult<Option<Arc<dyn Operator>>> {
+    then: Option<Then>,
+) -> OpResult<Option<Box<dyn Kernel>>> {
     let (x, weights) = (super::support::fact(inputs, 0)?, super::support::arg(inputs, 1)?);
-    let Some(constant) = weights.constant else { return Ok(None) };
+    let (Some(constant), None) = (weights.constant, then) else { return Ok(None) };
     let (sizes, direction) = op.sizes(&x.shape, constant.shape())?;
-    let filter = match (constant.as_slice::<f32>(), constant.as_slice::<f64>()) {
-        (Some(w), _) => AnyFilter::F32(sizes.filter(direction, w)),
-        (_, Some(w)) => AnyFilter::F64(sizes.filter(direction, w)),
-        _ => return Ok(None),
-    };
-    Ok(Some(Arc::new(Prepared { op: Arc::new(op.clone()), filter })))
+    Ok(match (constant.as_slice::<f32>(), constant.as_slice::<f64>()) {
+        (Some(w), _) => Some(Box::new(AnyFilter::F32(sizes.filter(direction, w)))),
+        (_, Some(w)) => Some(Box::new(AnyFilter::F64(sizes.filter(direction, w)))),
+        _ => None,
+    })
 }
 
-impl Operator for Prepared {
-    fn definition(&self) -> &'static Definition {
-        self.op.definition()
-    }
-
-    fn attributes(&self) -> Attributes {
-        self.op.attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.op.infer(inputs)
-    }
-
-    fn kind(&self, active: &[bool]) -> Kind {
-        self.op.kind(active)
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.op.rows(site)
-    }
-
-    fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
-        self.op.derivative(b, site)
-    }
-
+impl Kernel for AnyFilter {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        match &self.filter {
-            AnyFilter::F32(filter) => apply(filter, inputs, outputs),
-            AnyFilter::F64(filter) => apply(filter, inputs, outputs),
+        match self {
+            Self::F32(filter) => apply(filter, inputs, outputs),
+            Self::F64(filter) => apply(filter, inputs, outputs),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::support::{broadcast_shape, data, fact, no_type, optional, out, view};
+use super::product::{Product, Right};
+use super::support::{arg, broadcast_shape, data, fact, no_type, optional, out, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Site, Then};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
 use crate::tensor::{DType, Element, View, ViewMut};
@@ -67,33 +68,51 @@ impl Gemm {
 
     fn compute<T: Real + Element>(
         &self,
+        right: Option<&matrix::Packed<T>>,
+        after: matrix::After<'_, T>,
         inputs: &[Option<View<'_>>],
         outputs: &mut [ViewMut<'_>],
     ) -> OpResult<()> {
         let (a, b) = (view(inputs, 0)?, view(inputs, 1)?);
         let (m, n, k) = self.sizes(a.shape, b.shape)?;
         let o = out::<T>(outputs, 0)?;
-        let beta = T::of(f64::from(self.beta));
-        let c = match inputs.get(2).copied().flatten() {
-            Some(c) => {
-                let c = (data::<T>(inputs, 2)?, c.shape);
-                broadcast::walk(&[m, n], [c.1], |at, [from], run, [step]| {
+        let mut finish = matrix::Finish { after, ..matrix::Finish::new(T::of(f64::from(self.alpha)), T::ZERO) };
+        if let Some(c) = inputs.get(2).copied().flatten() {
+            let values = data::<T>(inputs, 2)?;
+            if self.beta == 1.0 && c.shape.last() == Some(&n) && values.len() == n {
+                finish.bias = Some(values);
+            } else {
+                let beta = T::of(f64::from(self.beta));
+                broadcast::walk(&[m, n], [c.shape], |at, [from], run, [step]| {
                     for (i, o) in o[at..at + run].iter_mut().enumerate() {
-                        *o = beta * c.0[from + step * i];
+                        *o = beta * values[from + step * i];
                     }
                 });
-                T::ONE
+                finish.beta = T::ONE;
             }
-            None => T::ZERO,
-        };
-        matrix::product(
-            T::of(f64::from(self.alpha)),
-            (data(inputs, 0)?, matrix::Matrix::new(m, k).stored(self.transpose_a)),
-            (data(inputs, 1)?, matrix::Matrix::new(k, n).stored(self.transpose_b)),
-            c,
-            o,
-        );
+        }
+        let left = (data(inputs, 0)?, matrix::Matrix::new(m, k).stored(self.transpose_a));
+        match right {
+            Some(right) => matrix::product_packed(left, right, finish, o),
+            None => matrix::product(left, (data(inputs, 1)?, matrix::Matrix::new(k, n).stored(self.transpose_b)), finish, o),
+        }
         Ok(())
+    }
+}
+
+/// A Gemm whose constant right factor is laid out.
+#[derive(Debug)]
+struct Ready {
+    gemm: Gemm,
+    product: Product,
+}
+
+impl Kernel for Ready {
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        match &self.product.right {
+            Right::F32(right) => self.gemm.compute(right.as_ref(), self.product.after(inputs)?, self.product.own(inputs), outputs),
+            Right::F64(right) => self.gemm.compute(right.as_ref(), self.product.after(inputs)?, self.product.own(inputs), outputs),
+        }
     }
 }
 
@@ -201,10 +220,17 @@ impl Operator for Gemm {
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match view(inputs, 0)?.data.dtype() {
-            DType::F32 => self.compute::<f32>(inputs, outputs),
-            DType::F64 => self.compute::<f64>(inputs, outputs),
+            DType::F32 => self.compute::<f32>(None, matrix::After::Nothing, inputs, outputs),
+            DType::F64 => self.compute::<f64>(None, matrix::After::Nothing, inputs, outputs),
             other => no_type(other),
         }
+    }
+
+    fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
+        let b = arg(inputs, 1)?;
+        let (_, n, k) = self.sizes(&fact(inputs, 0)?.shape, &b.fact.shape)?;
+        let product = Product::new(b, matrix::Matrix::new(k, n).stored(self.transpose_b), then, inputs.len());
+        Ok(product.map(|product| Box::new(Ready { gemm: *self, product }) as Box<dyn Kernel>))
     }
 }
 

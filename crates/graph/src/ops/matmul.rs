@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::gemm::Gemm;
-use super::support::{broadcast_shape, data, fact, no_type, out, view};
+use super::product::{Product, Right};
+use super::support::{arg, broadcast_shape, data, fact, no_type, out, view};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Site, Then};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite, same_in_all_rows};
 use crate::tensor::{DType, Element, View, ViewMut};
@@ -109,18 +110,26 @@ impl Sizes {
 }
 
 impl MatMul {
-    fn floats<T: Real + Element>(inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+    fn floats<T: Real + Element>(
+        right: Option<&matrix::Packed<T>>,
+        after: matrix::After<'_, T>,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+    ) -> OpResult<()> {
         let sizes = Sizes::new(view(inputs, 0)?.shape, view(inputs, 1)?.shape)?;
         let (a, b) = (data::<T>(inputs, 0)?, data::<T>(inputs, 1)?);
         let out = out::<T>(outputs, 0)?;
         sizes.each(|i, j, at, m| {
-            matrix::product(
-                T::ONE,
-                (&a[i..], matrix::Matrix::new(m, sizes.k)),
-                (&b[j..], matrix::Matrix::new(sizes.k, sizes.n)),
-                T::ZERO,
-                &mut out[at..],
-            );
+            let after = match after {
+                matrix::After::Gate(gate) => matrix::After::Gate(&gate[at..]),
+                other => other,
+            };
+            let finish = matrix::Finish { after, ..matrix::Finish::new(T::ONE, T::ZERO) };
+            let left = (&a[i..], matrix::Matrix::new(m, sizes.k));
+            match right {
+                Some(right) => matrix::product_packed(left, right, finish, &mut out[at..]),
+                None => matrix::product(left, (&b[j..], matrix::Matrix::new(sizes.k, sizes.n)), finish, &mut out[at..]),
+            }
         });
         Ok(())
     }
@@ -147,6 +156,19 @@ impl MatMul {
             }
         });
         Ok(())
+    }
+}
+
+/// A MatMul whose constant right factor, one matrix, is laid out.
+#[derive(Debug)]
+struct Ready(Product);
+
+impl Kernel for Ready {
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        match &self.0.right {
+            Right::F32(right) => MatMul::floats(right.as_ref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
+            Right::F64(right) => MatMul::floats(right.as_ref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
+        }
     }
 }
 
@@ -244,14 +266,24 @@ impl Operator for MatMul {
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match view(inputs, 0)?.data.dtype() {
-            DType::F32 => Self::floats::<f32>(inputs, outputs),
-            DType::F64 => Self::floats::<f64>(inputs, outputs),
+            DType::F32 => Self::floats::<f32>(None, matrix::After::Nothing, inputs, outputs),
+            DType::F64 => Self::floats::<f64>(None, matrix::After::Nothing, inputs, outputs),
             DType::I32 => Self::integers(inputs, outputs, |a: i32, b, c| a.wrapping_mul(b).wrapping_add(c)),
             DType::I64 => Self::integers(inputs, outputs, |a: i64, b, c| a.wrapping_mul(b).wrapping_add(c)),
             DType::U32 => Self::integers(inputs, outputs, |a: u32, b, c| a.wrapping_mul(b).wrapping_add(c)),
             DType::U64 => Self::integers(inputs, outputs, |a: u64, b, c| a.wrapping_mul(b).wrapping_add(c)),
             other => no_type(other),
         }
+    }
+
+    fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
+        let mut b = arg(inputs, 1)?;
+        let sizes = Sizes::new(&fact(inputs, 0)?.shape, &b.fact.shape)?;
+        if sizes.b_batch().iter().any(|&d| d != 1) {
+            b.constant = None;
+        }
+        let product = Product::new(b, matrix::Matrix::new(sizes.k, sizes.n), then, inputs.len());
+        Ok(product.map(|product| Box::new(Ready(product)) as Box<dyn Kernel>))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod loss;
 pub mod microsoft_scores;
 mod number;
 mod positions;
+mod product;
 mod quantized;
 pub mod recurrent;
 mod reduce;

@@ -200,8 +200,8 @@ macro_rules! map_float {
         let x = crate::ops::support::view($inputs, 0)?;
         let Some(output) = $outputs.first_mut() else { crate::refuse!("output 0 is missing") };
         match (x.data, &mut output.data) {
-            (Slice::F32(x), SliceMut::F32(o)) => pellucid_kernels::broadcast::map(x, o, |&$v| $body),
-            (Slice::F64(x), SliceMut::F64(o)) => pellucid_kernels::broadcast::map(x, o, |&$v| $body),
+            (Slice::F32(x), SliceMut::F32(o)) => pellucid_kernels::broadcast::map_real(x, o, |&$v| $body),
+            (Slice::F64(x), SliceMut::F64(o)) => pellucid_kernels::broadcast::map_real(x, o, |&$v| $body),
             _ => return crate::ops::support::no_type(x.data.dtype()),
         }
         Ok(())
@@ -217,23 +217,23 @@ macro_rules! zip_number {
         let Some(output) = $outputs.first_mut() else { crate::refuse!("output 0 is missing") };
         let shape = output.shape;
         macro_rules! go {
-            ($xs:expr, $ys:expr, $o:expr, $p:ident, $q:ident, $value:expr) => {
-                pellucid_kernels::broadcast::zip(($xs, x.shape), ($ys, y.shape), ($o, shape), |&$p, &$q| {
+            ($zip:ident, $xs:expr, $ys:expr, $o:expr, $p:ident, $q:ident, $value:expr) => {
+                pellucid_kernels::broadcast::$zip(($xs, x.shape), ($ys, y.shape), ($o, shape), |&$p, &$q| {
                     $value
                 })
             };
         }
         match (x.data, y.data, &mut output.data) {
-            (Slice::F32(xs), Slice::F32(ys), SliceMut::F32(o)) => go!(xs, ys, o, $a, $b, $float),
-            (Slice::F64(xs), Slice::F64(ys), SliceMut::F64(o)) => go!(xs, ys, o, $a, $b, $float),
-            (Slice::I8(xs), Slice::I8(ys), SliceMut::I8(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::I16(xs), Slice::I16(ys), SliceMut::I16(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::I32(xs), Slice::I32(ys), SliceMut::I32(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::I64(xs), Slice::I64(ys), SliceMut::I64(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::U8(xs), Slice::U8(ys), SliceMut::U8(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::U16(xs), Slice::U16(ys), SliceMut::U16(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::U32(xs), Slice::U32(ys), SliceMut::U32(o)) => go!(xs, ys, o, $c, $d, $integer),
-            (Slice::U64(xs), Slice::U64(ys), SliceMut::U64(o)) => go!(xs, ys, o, $c, $d, $integer),
+            (Slice::F32(xs), Slice::F32(ys), SliceMut::F32(o)) => go!(zip_real, xs, ys, o, $a, $b, $float),
+            (Slice::F64(xs), Slice::F64(ys), SliceMut::F64(o)) => go!(zip_real, xs, ys, o, $a, $b, $float),
+            (Slice::I8(xs), Slice::I8(ys), SliceMut::I8(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::I16(xs), Slice::I16(ys), SliceMut::I16(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::I32(xs), Slice::I32(ys), SliceMut::I32(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::I64(xs), Slice::I64(ys), SliceMut::I64(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::U8(xs), Slice::U8(ys), SliceMut::U8(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::U16(xs), Slice::U16(ys), SliceMut::U16(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::U32(xs), Slice::U32(ys), SliceMut::U32(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
+            (Slice::U64(xs), Slice::U64(ys), SliceMut::U64(o)) => go!(zip, xs, ys, o, $c, $d, $integer),
             _ => return crate::ops::support::no_type(x.data.dtype()),
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::Filter;
 use crate::real::Real;
+use crate::vector::{by_instructions, instructions};
 
 /// The outputs that are summed side by side.
 const LANES: usize = 16;
@@ -54,33 +55,13 @@ pub(super) fn run<T: Real>(
     }
 }
 
-/// Chooses the widest instructions that the machine has.
 fn line<T: Real>(line: &mut Line<'_, T>) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the machine has the instructions, as was just found.
-            #[allow(unsafe_code)]
-            unsafe {
-                avx512(line);
-            }
-            return;
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: the machine has the instructions, as was just found.
-            #[allow(unsafe_code)]
-            unsafe {
-                avx2(line);
-            }
-            return;
-        }
-    }
     const FUSED: bool = cfg!(target_arch = "aarch64");
-    sum::<T, FUSED>(line);
+    by_instructions!(instructions(), avx512(line), avx2(line), sum::<T, FUSED>(line));
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn avx512<T: Real>(line: &mut Line<'_, T>) {
     sum::<T, true>(line);
 }

@@ -3,6 +3,7 @@
 use super::geometry::Pass;
 use super::{Filter, Frame};
 use crate::real::Real;
+use crate::vector::{Instructions, by_instructions, instructions};
 
 /// Groups with fewer channels to write than this, and one to read, are not worth a matrix product.
 pub(super) const LEAST_ROWS: usize = 4;
@@ -267,45 +268,21 @@ fn scatter<T: Real>(
 
 /// The columns of a tile: two vector registers of the wider sets.
 fn width<T>() -> usize {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return 128 / size_of::<T>();
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            return 64 / size_of::<T>();
-        }
-    }
-    64 / size_of::<T>()
+    if instructions() == Instructions::Avx512 { 128 / size_of::<T>() } else { 64 / size_of::<T>() }
 }
 
-/// Chooses the widest instructions that the machine has.
 fn block<T: Real>(work: &mut Work<'_, T>) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the machine has the instructions, as was just found.
-            #[allow(unsafe_code)]
-            unsafe {
-                avx512(work);
-            }
-            return;
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: the machine has the instructions, as was just found.
-            #[allow(unsafe_code)]
-            unsafe {
-                avx2(work);
-            }
-            return;
-        }
-    }
     const FUSED: bool = cfg!(target_arch = "aarch64");
-    if size_of::<T>() == 4 { tiled::<T, FUSED, 16>(work) } else { tiled::<T, FUSED, 8>(work) }
+    by_instructions!(
+        instructions(),
+        avx512(work),
+        avx2(work),
+        if size_of::<T>() == 4 { tiled::<T, FUSED, 16>(work) } else { tiled::<T, FUSED, 8>(work) }
+    );
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn avx512<T: Real>(work: &mut Work<'_, T>) {
     if size_of::<T>() == 4 { tiled::<T, true, 32>(work) } else { tiled::<T, true, 16>(work) }
 }

@@ -1,0 +1,316 @@
+//! Makes the steps of a plan ready to run: joins neighbours whose values nobody else reads, and prepares kernels.
+//!
+//! | pattern | becomes |
+//! |---|---|
+//! | `x > 0` where `max(x, 0)` is at hand | `max(x, 0) > 0`, so that `x` itself need not be kept |
+//! | `g` where `x > 0`, else 0 | one gate |
+//! | max(·, 0) of, or a gate on, an operator that can do it on the way | that operator, with it |
+//!
+//! All of them give the same bits as the single operators.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pellucid_graph::error::{OpError, OpResult};
+use pellucid_graph::{Arg, Graph, Kernel, Node, Operator, Slice, SliceMut, Then, ValueId, View, ViewMut};
+use pellucid_kernels::{Real, broadcast};
+
+use crate::error::{Error, Result};
+
+/// A step of a plan.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: Arc<str>,
+    /// What it is called in errors and profiles.
+    pub(crate) operator: &'static str,
+    pub(crate) run: Run,
+    pub(crate) inputs: Vec<Option<ValueId>>,
+    pub(crate) outputs: Vec<ValueId>,
+}
+
+/// How a step runs.
+#[derive(Debug)]
+pub(crate) enum Run {
+    Operator(Arc<dyn Operator>),
+    Kernel(Box<dyn Kernel>),
+}
+
+impl Run {
+    pub(crate) fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        match self {
+            Self::Operator(op) => op.run(inputs, outputs),
+            Self::Kernel(kernel) => kernel.run(inputs, outputs),
+        }
+    }
+}
+
+/// The steps that compute a graph's outputs.
+pub(crate) fn steps(graph: &Graph) -> Result<Vec<Step>> {
+    let needed = graph.needed(graph.outputs(), &[]);
+    let nodes = graph.nodes().iter().zip(&needed).filter(|(_, n)| **n).map(|(n, _)| n);
+    let mut steps: Vec<Option<Draft>> = nodes.map(|n| Some(Draft::new(n))).collect();
+    read_rectified(graph, &mut steps);
+    make_gates(graph, &mut steps);
+    drop_unread(graph, &mut steps);
+    join(graph, &mut steps)?;
+    steps.into_iter().flatten().map(|draft| draft.ready(graph)).collect()
+}
+
+/// A step that may still be joined to another.
+#[derive(Debug)]
+struct Draft {
+    name: Arc<str>,
+    what: What,
+    inputs: Vec<Option<ValueId>>,
+    outputs: Vec<ValueId>,
+}
+
+#[derive(Debug)]
+enum What {
+    Operator(Arc<dyn Operator>),
+    /// Input 0 where input 1 is positive, else 0.
+    Gate,
+    Joined(&'static str, Box<dyn Kernel>),
+}
+
+impl Draft {
+    fn new(node: &Node) -> Self {
+        Self {
+            name: Arc::clone(&node.name),
+            what: What::Operator(Arc::clone(&node.op)),
+            inputs: node.inputs.clone(),
+            outputs: node.outputs.clone(),
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        matches!(&self.what, What::Operator(op) if op.definition().name == name && op.definition().domain.is_empty())
+    }
+
+    fn input(&self, i: usize) -> Option<ValueId> {
+        self.inputs.get(i).copied().flatten()
+    }
+
+    fn ready(self, graph: &Graph) -> Result<Step> {
+        let (operator, run) = match self.what {
+            What::Operator(op) => {
+                let name = op.definition().name;
+                let kernel = op
+                    .prepare(&arguments(graph, &self.inputs), None)
+                    .map_err(|e| failed(&self.name, name, e))?;
+                (name, kernel.map_or(Run::Operator(op), Run::Kernel))
+            }
+            What::Gate => ("Gate", Run::Kernel(Box::new(Gate))),
+            What::Joined(name, kernel) => (name, Run::Kernel(kernel)),
+        };
+        Ok(Step { name: self.name, operator, run, inputs: self.inputs, outputs: self.outputs })
+    }
+}
+
+fn failed(node: &str, operator: &'static str, error: OpError) -> Error {
+    Error::Run { node: node.to_owned(), operator, message: error.0 }
+}
+
+fn arguments<'a>(graph: &'a Graph, inputs: &[Option<ValueId>]) -> Vec<Option<Arg<'a>>> {
+    let arg = |v: ValueId| Arg { fact: graph.fact(v), constant: graph.constant(v) };
+    inputs.iter().map(|v| v.map(arg)).collect()
+}
+
+/// Whether a value is the number 0.
+fn is_zero(graph: &Graph, id: Option<ValueId>) -> bool {
+    id.and_then(|id| graph.constant(id))
+        .is_some_and(|t| t.dtype().is_float() && t.to_f64() == Some(vec![0.0]))
+}
+
+fn read_rectified(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let mut rectified: HashMap<ValueId, ValueId> = HashMap::new();
+    for step in steps.iter_mut().flatten() {
+        if step.is("Relu")
+            && let (Some(x), [y]) = (step.input(0), step.outputs.as_slice())
+        {
+            rectified.insert(x, *y);
+        } else if step.is("Greater")
+            && is_zero(graph, step.input(1))
+            && let Some(y) = step.input(0).and_then(|x| rectified.get(&x))
+        {
+            step.inputs[0] = Some(*y);
+        }
+    }
+}
+
+fn make_gates(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let mut positive: HashMap<ValueId, ValueId> = HashMap::new();
+    for step in steps.iter_mut().flatten() {
+        if step.is("Greater")
+            && is_zero(graph, step.input(1))
+            && let (Some(x), [mask]) = (step.input(0), step.outputs.as_slice())
+            && graph.fact(*mask).shape == graph.fact(x).shape
+        {
+            positive.insert(*mask, x);
+        } else if step.is("Where")
+            && is_zero(graph, step.input(2))
+            && let (Some(g), Some(x)) = (step.input(1), step.input(0).and_then(|m| positive.get(&m)))
+            && let [y] = step.outputs.as_slice()
+            && graph.fact(*x) == graph.fact(*y)
+        {
+            step.what = What::Gate;
+            step.inputs = vec![Some(g), Some(*x)];
+        }
+    }
+}
+
+/// How often each value is read.
+fn readers(graph: &Graph, steps: &[Option<Draft>]) -> HashMap<ValueId, usize> {
+    let mut readers: HashMap<ValueId, usize> = HashMap::new();
+    let inputs = steps.iter().flatten().flat_map(|s| s.inputs.iter().copied().flatten());
+    inputs.chain(graph.outputs().iter().copied()).for_each(|v| *readers.entry(v).or_default() += 1);
+    readers
+}
+
+fn drop_unread(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let mut readers = readers(graph, steps);
+    for step in steps.iter_mut().rev() {
+        if step.as_ref().is_some_and(|s| s.outputs.iter().all(|o| readers.get(o).is_none_or(|&n| n == 0)))
+            && let Some(dead) = step.take()
+        {
+            dead.inputs.iter().flatten().for_each(|v| *readers.entry(*v).or_default() -= 1);
+        }
+    }
+}
+
+fn join(graph: &Graph, steps: &mut [Option<Draft>]) -> Result<()> {
+    let readers = readers(graph, steps);
+    let mut producers: HashMap<ValueId, usize> = HashMap::new();
+    for i in 0..steps.len() {
+        let Some(step) = &steps[i] else { continue };
+        let then = if step.is("Relu") {
+            Some(Then::Relu)
+        } else if matches!(step.what, What::Gate) {
+            Some(Then::Gate)
+        } else {
+            None
+        };
+        let from =
+            step.input(0).filter(|v| readers.get(v) == Some(&1)).and_then(|v| producers.get(&v).copied());
+        if let (Some(then), Some(p)) = (then, from)
+            && let Some(producer) = &steps[p]
+            && let What::Operator(op) = &producer.what
+            && graph.fact(producer.outputs[0]) == graph.fact(step.outputs[0])
+        {
+            let name = op.definition().name;
+            let kernel = op
+                .prepare(&arguments(graph, &producer.inputs), Some(then))
+                .map_err(|e| failed(&producer.name, name, e))?;
+            if let Some(kernel) = kernel {
+                let mut joined = Draft {
+                    name: Arc::clone(&producer.name),
+                    what: What::Joined(name, kernel),
+                    inputs: producer.inputs.clone(),
+                    outputs: step.outputs.clone(),
+                };
+                if then == Then::Gate {
+                    joined.inputs.push(step.input(1));
+                }
+                steps[p] = None;
+                steps[i] = Some(joined);
+            }
+        }
+        if let Some(step) = &steps[i]
+            && let [output] = step.outputs.as_slice()
+        {
+            producers.insert(*output, i);
+        }
+    }
+    Ok(())
+}
+
+/// Input 0 where input 1 is positive, else 0.
+#[derive(Debug)]
+struct Gate;
+
+impl Kernel for Gate {
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        fn gate<T: Real>((g, g_shape): (&[T], &[usize]), x: &[T], (out, shape): (&mut [T], &[usize])) {
+            broadcast::zip(
+                (g, g_shape),
+                (x, shape),
+                (out, shape),
+                |&g, &x| if x > T::ZERO { g } else { T::ZERO },
+            );
+        }
+        let ([Some(g), Some(x)], [y]) = (inputs, outputs) else {
+            return Err(OpError("a gate has two inputs and an output".into()));
+        };
+        match (g.data, x.data, &mut y.data) {
+            (Slice::F32(gs), Slice::F32(xs), SliceMut::F32(ys)) => gate((gs, g.shape), xs, (ys, y.shape)),
+            (Slice::F64(gs), Slice::F64(xs), SliceMut::F64(ys)) => gate((gs, g.shape), xs, (ys, y.shape)),
+            _ => return Err(OpError("a gate is of floats of one type".into())),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use pellucid_graph::{Builder, DType, Fact, Tensor, ops};
+
+    /// A network with its input's derivative: Gemm and MatMul, a Relu whose input is read twice, one that is an output.
+    fn network(dtype: DType) -> Graph {
+        let mut b = Builder::new(5);
+        let number = |seed: usize, shape: &[usize]| {
+            let n = shape.iter().product();
+            let values = (0..n).map(|i| ((i * 37 + seed * 11) % 23) as f64 / 11.0 - 1.0).collect();
+            Tensor::new::<f64>(shape, values).unwrap().with_precision(dtype)
+        };
+        let x = b.input("x", Fact::new(dtype, &[5, 7]));
+        let gate = b.input("gate", Fact::new(dtype, &[5, 3]));
+        let (w1, c1) = (b.constant_value(number(1, &[8, 7])), b.constant_value(number(2, &[8])));
+        let (w2, w3) = (b.constant_value(number(3, &[8, 9])), b.constant_value(number(4, &[9, 3])));
+        let gemm = ops::Gemm { transpose_b: true, ..ops::Gemm::default() };
+        let z1 = b.push(gemm, &[x, w1, c1]).unwrap();
+        let h1 = b.relu(z1).unwrap();
+        let z2 = b.matmul(h1, w2).unwrap();
+        let h2 = b.relu(z2).unwrap();
+        let z3 = b.matmul(h2, w3).unwrap();
+        let twice = b.add(z2, z2).unwrap();
+        let on = b.positive(gate).unwrap();
+        let y = b.masked(on, z3).unwrap();
+        let on = b.positive(z2).unwrap();
+        let back = b.masked(on, twice).unwrap();
+        let constant = b.constant_value(number(5, &[9]));
+        let flat = b.masked(on, constant).unwrap();
+        b.finish(&[y, back, flat, h1])
+    }
+
+    #[test]
+    fn joined_steps_give_the_same_bits() {
+        for dtype in [DType::F32, DType::F64] {
+            let graph = network(dtype);
+            let found = steps(&graph).unwrap();
+            let names: Vec<&str> = found.iter().map(|s| s.operator).collect();
+            assert_eq!(names, ["Gemm", "MatMul", "Relu", "Add", "MatMul", "Gate", "Gate"]);
+            let inputs: Vec<Tensor> = graph
+                .inputs()
+                .iter()
+                .map(|&id| {
+                    let fact = graph.fact(id);
+                    let values = (0..fact.len()).map(|i| (i as f64 * 0.7).sin()).collect();
+                    Tensor::new::<f64>(&fact.shape, values).unwrap().with_precision(dtype)
+                })
+                .collect();
+            let given: Vec<_> = graph.inputs().iter().copied().zip(inputs.iter().cloned()).collect();
+            let want = pellucid_graph::evaluate::evaluate(&graph, &given, graph.outputs()).unwrap();
+            let plan = Plan::new(&graph).unwrap();
+            let mut space = plan.workspace();
+            for (i, x) in inputs.iter().enumerate() {
+                plan.input(&mut space, i).copy_from(x.data().as_slice());
+            }
+            plan.run(&mut space, None).unwrap();
+            for (i, want) in want.iter().enumerate() {
+                assert_eq!(plan.output(&space, i).to_buffer(), *want.data(), "output {i}");
+            }
+        }
+    }
+}
