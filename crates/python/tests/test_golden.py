@@ -18,8 +18,6 @@ import pellucid  # noqa: E402
 
 OWN = HERE / "golden" / "cases"
 SHARED = HERE.parents[3] / "shared" / "golden" / "cases"
-# Operators that are not there yet.
-WITHOUT = {"cnn", "cnn_plain_pool", "lstm"}
 
 
 def cases(root):
@@ -30,7 +28,7 @@ def _cases(root):
     for folder in sorted(root.glob("*/*/case.json")) if root.exists() else []:
         doc = json.loads(folder.read_text())
         known = doc["method"] == "Forward" or hasattr(pellucid.attr, doc["method"])
-        if known and not doc["arguments"].get("limit") and folder.parts[-3] not in WITHOUT:
+        if known and not doc["arguments"].get("limit"):
             yield pytest.param(folder.parent, id=f"{folder.parts[-3]}/{folder.parts[-2]}")
 
 
