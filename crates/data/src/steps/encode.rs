@@ -145,11 +145,19 @@ impl OneHot<'_> {
             .filter_map(|c| if let Cell::Text(t) = c { Some(t.as_str()) } else { None })
             .collect();
         let numbers: Vec<f64> = self.categories.iter().filter_map(number).collect();
+        // Neighbours often have the same category.
+        let mut last = 0;
         for row in 0..rows {
             let found = match column.values() {
                 _ if column.is_missing(row) => self.missing_category(row)?,
                 Values::Text(_) if expected != ColumnType::Text => return Err(wrong_type(row)),
-                Values::Text(v) => texts.binary_search(&v.get(row)).ok(),
+                Values::Text(v) => {
+                    let text = v.get(row);
+                    let same = texts.get(last) == Some(&text);
+                    let found = if same { Some(last) } else { texts.binary_search(&text).ok() };
+                    last = found.unwrap_or(last);
+                    found
+                }
                 Values::Bool(_) if expected != ColumnType::Bool => return Err(wrong_type(row)),
                 Values::Bool(v) => self.categories.iter().position(|c| *c == Cell::Bool(v[row])),
                 _ if !expected.is_number() => return Err(wrong_type(row)),

@@ -1,10 +1,10 @@
 //! Reads CSV: delimiter, header and column types are found out or set; every error has its line and column.
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
 
 use super::infer::{self, Dialect, MISSING_TOKENS};
+use super::input::{BUFFER, Guard, check_encoding, csv_error};
 use super::number::{Number, NumberForm, locale_hint, parse_bool};
 use super::open::ReadOptions;
 use super::{Batch, Column, ColumnType, Field, Rows, Schema, Values};
@@ -90,7 +90,8 @@ pub struct CsvReader {
     line: u64,
     multi_line: bool,
     unclosed_line: u64,
-    missing_starts: [bool; 256],
+    /// For each first byte of a text that stands for a missing value, the lengths of such texts as bits.
+    missing_lengths: [u64; 256],
     next_row: u64,
 }
 
@@ -155,20 +156,12 @@ impl CsvReader {
             fields.push(Field::new(name.clone(), column_type));
             places.push((place, !read.types.contains_key(name)));
         }
-        let mut missing_starts = [false; 256];
+        let mut missing_lengths = [0; 256];
         for token in &options.missing {
-            missing_starts[usize::from(token.as_bytes().first().copied().unwrap_or(0))] = true;
+            missing_lengths[usize::from(token.as_bytes().first().copied().unwrap_or(0))] |= length_bit(token);
         }
-        let guard = Guard {
-            input: Box::new(std::io::Cursor::new(sample).chain(input)),
-            read: 0,
-            lines: 0,
-            line_ends: VecDeque::new(),
-            quote: options.quote,
-            quotes: 0,
-            since_record: 0,
-            limit: options.max_record_bytes,
-        };
+        let input = Box::new(std::io::Cursor::new(sample).chain(input));
+        let guard = Guard::new(input, options.quote, options.max_record_bytes);
         let reader = ::csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .quote(options.quote)
@@ -188,7 +181,7 @@ impl CsvReader {
             line: 0,
             unclosed_line: 0,
             multi_line: false,
-            missing_starts,
+            missing_lengths,
             next_row: 0,
         };
         if has_header {
@@ -214,7 +207,7 @@ impl CsvReader {
 
     /// Reads the next record; its first line, or `None` at the end.
     fn next_record(&mut self) -> Result<Option<u64>> {
-        self.reader.get_mut().since_record = 0;
+        self.reader.get_mut().start_record();
         if !self.reader.read_byte_record(&mut self.record).map_err(|e| csv_error(e).at_line(self.line + 1))? {
             return Ok(None);
         }
@@ -236,22 +229,19 @@ impl CsvReader {
             let (expected, found) = (self.width, self.record.len());
             return Err(ErrorKind::RaggedLine { expected, found }.into());
         }
-        let record = match ::csv::StringRecord::from_byte_record(std::mem::take(&mut self.record)) {
-            Ok(record) => record,
-            Err(error) => {
-                let utf8 = error.utf8_error().clone();
-                return Err(self.not_utf8(&utf8, &error.into_byte_record()));
-            }
-        };
-        for (i, &(place, inferred)) in self.places.iter().enumerate() {
-            let field = record.get(place).unwrap_or_default();
-            let column = &mut batch.columns_mut()[i];
-            if let Err(error) = self.push(column, self.schema.fields()[i].column_type, field, inferred) {
-                return Err(error.in_column(&self.schema.fields()[i].name));
-            }
-        }
-        self.record = record.into_byte_record();
+        self.push_fields(batch)?;
         batch.end_row(Some(line));
+        Ok(())
+    }
+
+    fn push_fields(&self, batch: &mut Batch) -> Result<()> {
+        // Fields stand one behind the other: where the whole is UTF-8, so is each that starts at a character.
+        let whole = std::str::from_utf8(self.record.as_slice()).map_err(|_| self.not_utf8())?;
+        let columns = batch.columns_mut().iter_mut().zip(self.schema.fields());
+        for ((column, field), &(place, inferred)) in columns.zip(&self.places) {
+            let text = self.record.range(place).and_then(|r| whole.get(r)).ok_or_else(|| self.not_utf8())?;
+            self.push(column, field.column_type, text, inferred).map_err(|e| e.in_column(&field.name))?;
+        }
         Ok(())
     }
 
@@ -267,7 +257,8 @@ impl CsvReader {
 
     fn is_missing(&self, field: &str) -> bool {
         let start = field.as_bytes().first().copied().unwrap_or(0);
-        self.missing_starts[usize::from(start)] && self.options.is_missing(field)
+        let lengths = self.missing_lengths[usize::from(start)];
+        lengths & length_bit(field) != 0 && self.options.is_missing(field)
     }
 
     fn push(&self, column: &mut Column, expected: ColumnType, field: &str, inferred: bool) -> Result<()> {
@@ -348,14 +339,20 @@ impl CsvReader {
         ErrorKind::ColumnType { expected, found, hint }.into()
     }
 
-    fn not_utf8(&self, error: &::csv::Utf8Error, record: &::csv::ByteRecord) -> Error {
-        let field = record.get(error.field()).unwrap_or_default();
-        let byte = field.get(error.valid_up_to()).copied().unwrap_or_default();
-        let kind = ErrorKind::NotUtf8 { byte, offset: error.valid_up_to() as u64, hint: latin_hint(byte) };
-        let place = self.places.iter().position(|p| p.0 == error.field());
-        match place {
-            Some(place) => Error::new(kind).in_column(&self.schema.fields()[place].name),
-            None => Error::new(kind).in_column(&format!("column{}", error.field() + 1)),
+    /// The error of the first field that is not UTF-8.
+    fn not_utf8(&self) -> Error {
+        let (mut place, mut found) = (0, (0, 0));
+        for (i, field) in self.record.iter().enumerate() {
+            if let Err(error) = std::str::from_utf8(field) {
+                (place, found) = (i, (error.valid_up_to(), field[error.valid_up_to()]));
+                break;
+            }
+        }
+        let (offset, byte) = found;
+        let kind = ErrorKind::NotUtf8 { byte, offset: offset as u64, hint: latin_hint(byte) };
+        match self.places.iter().position(|p| p.0 == place) {
+            Some(column) => Error::new(kind).in_column(&self.schema.fields()[column].name),
+            None => Error::new(kind).in_column(&format!("column{}", place + 1)),
         }
     }
 }
@@ -382,72 +379,8 @@ impl Rows for CsvReader {
     }
 }
 
-/// Limits the length of a record, and counts lines and quotation marks.
-struct Guard {
-    input: Box<dyn Read + Send>,
-    /// Bytes read so far, line ends among them that are counted, and the places of those that are not.
-    read: u64,
-    lines: u64,
-    line_ends: VecDeque<u64>,
-    quote: u8,
-    quotes: u64,
-    since_record: u64,
-    limit: u64,
-}
-
-/// Bytes that the CSV reader takes at once.
-const BUFFER: usize = 64 << 10;
-
-impl Guard {
-    /// The line ends before a byte; the byte must not go back.
-    fn lines_before(&mut self, byte: u64) -> u64 {
-        while self.line_ends.front().is_some_and(|&end| end < byte) {
-            self.line_ends.pop_front();
-            self.lines += 1;
-        }
-        self.lines
-    }
-
-    /// Whether the marks read so far are odd in number.
-    fn open_quote(&self) -> bool {
-        self.quotes % 2 == 1
-    }
-}
-
-impl Read for Guard {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.since_record > self.limit {
-            return Err(std::io::Error::other(TooLong(self.limit)));
-        }
-        let read = self.input.read(buffer)?;
-        self.quotes += memchr::memchr_iter(self.quote, &buffer[..read]).count() as u64;
-        let start = self.read;
-        self.line_ends.extend(memchr::memchr_iter(b'\n', &buffer[..read]).map(|i| start + i as u64));
-        self.read += read as u64;
-        self.since_record += read as u64;
-        Ok(read)
-    }
-}
-
-#[derive(Debug)]
-struct TooLong(u64);
-
-impl std::fmt::Display for TooLong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a record of more than {} bytes", self.0)
-    }
-}
-
-impl std::error::Error for TooLong {}
-
-fn csv_error(error: ::csv::Error) -> Error {
-    match error.into_kind() {
-        ::csv::ErrorKind::Io(error) => match error.get_ref().and_then(|e| e.downcast_ref::<TooLong>()) {
-            Some(&TooLong(limit)) => ErrorKind::RecordTooLong { limit }.into(),
-            None => error.into(),
-        },
-        kind => ErrorKind::Malformed { format: "CSV file", what: format!("{kind:?}") }.into(),
-    }
+fn length_bit(text: &str) -> u64 {
+    1 << text.len().min(63)
 }
 
 /// The columns' names; an empty one is named by its place.
@@ -475,19 +408,4 @@ fn header_names(header: infer::Record) -> Result<Vec<String>> {
 
 fn latin_hint(byte: u8) -> &'static str {
     if byte >= 0xa0 { "; the file may be in Latin-1 or Windows-1252" } else { "" }
-}
-
-/// Refuses UTF-16 and removes the mark that some programs write before UTF-8.
-fn check_encoding(sample: &mut Vec<u8>) -> Result<()> {
-    match sample.as_slice() {
-        [0xef, 0xbb, 0xbf, ..] => {
-            sample.drain(..3);
-        }
-        [byte @ 0xff, 0xfe, ..] | [byte @ 0xfe, 0xff, ..] => {
-            let hint = "; the file is in UTF-16";
-            return Err(Error::new(ErrorKind::NotUtf8 { byte: *byte, offset: 0, hint }).at_line(1));
-        }
-        _ => {}
-    }
-    Ok(())
 }

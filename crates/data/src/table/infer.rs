@@ -23,16 +23,11 @@ pub struct Dialect {
 }
 
 /// Rows of the sample that decide on the delimiter.
-const DELIMITER_ROWS: usize = 200;
+const DELIMITER_ROWS: usize = 100;
 
 /// The records of a sample; the last one is left out where the sample cuts it.
 pub(super) fn records(sample: &[u8], whole: bool, delimiter: u8, quote: u8, limit: usize) -> Vec<Record> {
-    let mut reader = ::csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .quote(quote)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(sample);
+    let mut reader = parser(sample, delimiter, quote);
     let mut rows = Vec::new();
     let mut record = ::csv::ByteRecord::new();
     let (mut counted, mut lines) = (0, 0);
@@ -60,16 +55,39 @@ pub(super) struct Record {
     pub(super) record: ::csv::ByteRecord,
 }
 
+/// The numbers of fields of the first records.
+fn widths(sample: &[u8], whole: bool, delimiter: u8, quote: u8) -> Vec<usize> {
+    let mut reader = parser(sample, delimiter, quote);
+    let mut record = ::csv::ByteRecord::new();
+    let mut widths = Vec::new();
+    while widths.len() <= DELIMITER_ROWS && matches!(reader.read_byte_record(&mut record), Ok(true)) {
+        widths.push(record.len());
+        if widths == [1] {
+            break;
+        }
+    }
+    if !whole && reader.is_done() && widths.len() > 1 {
+        widths.pop();
+    }
+    widths
+}
+
+fn parser(sample: &[u8], delimiter: u8, quote: u8) -> ::csv::Reader<&[u8]> {
+    ::csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quote(quote)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(sample)
+}
+
 /// The delimiter that gives the first line more than one field and the other lines as many.
 pub(super) fn likely_delimiter(sample: &[u8], whole: bool, quote: u8) -> Option<(u8, usize)> {
     let mut best: Option<(f64, usize, u8)> = None;
     for delimiter in DELIMITERS {
-        let rows = records(sample, whole, delimiter, quote, DELIMITER_ROWS);
-        let Some(first) = rows.first().map(|r| r.record.len()) else { continue };
-        if first < 2 {
-            continue;
-        }
-        let alike = rows.iter().filter(|r| r.record.len() == first).count() as f64 / rows.len() as f64;
+        let widths = widths(sample, whole, delimiter, quote);
+        let Some(&first) = widths.first().filter(|w| **w > 1) else { continue };
+        let alike = widths.iter().filter(|w| **w == first).count() as f64 / widths.len() as f64;
         if best.is_none_or(|(a, n, _)| (alike, first) > (a, n)) {
             best = Some((alike, first, delimiter));
         }

@@ -3,6 +3,7 @@
 mod column;
 mod csv;
 mod infer;
+mod input;
 mod number;
 mod open;
 #[cfg(feature = "parquet")]
