@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
+use pellucid_kernels::{Real, broadcast};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -473,22 +474,14 @@ fn add_sums(total: &mut Sums, part: &Sums) {
 
 /// Adds a point's elements times its weight to a group's sum, which it starts where `fresh` says so.
 fn add_weighted(sum: &mut Buffer, from: Slice<'_>, layout: Layout, row: usize, weight: f64, fresh: bool) {
-    macro_rules! go {
-        ($sum:expr, $from:expr, $weight:expr) => {{
-            let weight = $weight;
-            for (part, at) in $sum.chunks_exact_mut(layout.each.max(1)).zip(layout.pieces(row)) {
-                let from = &$from[at..at + layout.each];
-                if fresh {
-                    part.iter_mut().zip(from).for_each(|(s, v)| *s = weight * *v);
-                } else {
-                    part.iter_mut().zip(from).for_each(|(s, v)| *s += weight * *v);
-                }
-            }
-        }};
+    fn go<T: Real>(sum: &mut [T], from: &[T], weight: T, layout: Layout, row: usize, fresh: bool) {
+        for (part, at) in sum.chunks_exact_mut(layout.each.max(1)).zip(layout.pieces(row)) {
+            broadcast::add_scaled(part, &from[at..at + layout.each], weight, fresh);
+        }
     }
     match (sum, from) {
-        (Buffer::F32(s), Slice::F32(v)) => go!(s, v, weight as f32),
-        (Buffer::F64(s), Slice::F64(v)) => go!(s, v, weight),
+        (Buffer::F32(s), Slice::F32(v)) => go(s, v, weight as f32, layout, row, fresh),
+        (Buffer::F64(s), Slice::F64(v)) => go(s, v, weight, layout, row, fresh),
         _ => {}
     }
 }

@@ -95,6 +95,18 @@ pub fn map_real<T: Real>(x: &[T], out: &mut [T], f: impl Fn(&T) -> T) {
     widest(|| map(x, out, f));
 }
 
+/// `sum[i] + factor · x[i]`, in place; without the sum where `fresh` says so.
+pub fn add_scaled<T: Real>(sum: &mut [T], x: &[T], factor: T, fresh: bool) {
+    widest(|| {
+        let pairs = sum.iter_mut().zip(x);
+        if fresh {
+            pairs.for_each(|(s, x)| *s = factor * *x);
+        } else {
+            pairs.for_each(|(s, x)| *s += factor * *x);
+        }
+    });
+}
+
 /// `f` of each pair of elements, broadcast to `shape`.
 pub fn zip<A, B, T>(
     (x, x_shape): (&[A], &[usize]),
