@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Train(Train),
     /// Judge a model on rows whose truth is known.
     Evaluate(Evaluate),
-    /// Explain the predictions of a model for rows of a table or of arrays.
+    /// Explain the predictions of a model for rows of a table or of arrays, or for pictures.
     Explain(Box<Explain>),
     /// Show what is in a model: inputs, outputs, layers, and operators that are missing.
     Inspect(Inspect),
@@ -149,14 +149,109 @@ pub(crate) enum OutputFormat {
 pub(crate) struct Explain {
     /// The model, an ONNX file.
     pub(crate) model: PathBuf,
-    /// The data: CSV, Parquet, .npy, .npz or .safetensors.
+    /// The data: CSV, Parquet, .npy, .npz or .safetensors; a picture (PNG, JPEG, WebP) or a folder of pictures.
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) what: What,
     #[command(flatten)]
     pub(crate) how: How,
+    #[cfg(feature = "images")]
+    #[command(flatten)]
+    pub(crate) images: Images,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// How pictures are prepared and shown.
+#[cfg(feature = "images")]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[command(next_help_heading = "Pictures")]
+pub(crate) struct Images {
+    /// The size before the crop: of the shorter side (256), or both (320x240); that of the model's input by default.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) image_size: Option<String>,
+    /// The size that is cut from the middle (224, 224x192), or none; that of the model's input by default.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) crop: Option<String>,
+    /// How pictures are resized: bilinear, bicubic, lanczos or nearest, as PIL.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resampling: Option<String>,
+    /// What 0 to 255 becomes before mean and deviation: unit (0 to 1), symmetric (-1 to 1) or raw.
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) pixel_scale: Option<String>,
+    /// Subtracted: one number, one for each channel, or imagenet.
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    pub(crate) mean: Option<String>,
+    /// Divides the difference: one number, one for each channel, or imagenet.
+    #[arg(long, value_name = "NUMBERS")]
+    pub(crate) std: Option<String>,
+    /// The order of the input's axes: nchw or nhwc; as its shape says by default.
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) layout: Option<String>,
+    /// The order of the channels: rgb, bgr or grey; as the input's shape says by default.
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) channels: Option<String>,
+    /// What becomes of transparency: white or drop.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) alpha: Option<String>,
+    /// The names of the classes, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) classes: Option<PathBuf>,
+    /// How many classes are listed; 5 by default.
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+    /// Draws pictures and attributions to a .svg or .png file, several methods side by side.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// What is drawn: overlay, heat-map, blended, masked, alpha-scaling or original.
+    #[arg(long, value_enum, value_name = "VIEW")]
+    pub(crate) view: Option<View>,
+    /// Which attributions are drawn: all, positive, negative or absolute-value.
+    #[arg(long, value_enum, value_name = "SIGN")]
+    pub(crate) sign: Option<SignOf>,
+    /// The largest magnitudes with the strongest colour, in percent of the sum of all; 2 by default.
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) outliers: Option<f64>,
+    /// Sums attributions over squares of so many of the network's pixels before they are drawn.
+    #[arg(long, value_name = "N")]
+    pub(crate) patch: Option<usize>,
+    /// Whether the pixels of a map keep their edges when they are enlarged.
+    #[arg(long)]
+    pub(crate) nearest: bool,
+    /// The colours of the plot: auto (SVG only), light or dark.
+    #[arg(long, value_enum, value_name = "THEME")]
+    pub(crate) theme: Option<Colours>,
+}
+
+/// What is drawn of a picture and its attributions.
+#[cfg(feature = "images")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum View {
+    Overlay,
+    HeatMap,
+    Blended,
+    Masked,
+    AlphaScaling,
+    Original,
+}
+
+/// Which attributions are drawn.
+#[cfg(feature = "images")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignOf {
+    All,
+    Positive,
+    Negative,
+    AbsoluteValue,
+}
+
+/// The colours of a plot.
+#[cfg(feature = "images")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colours {
+    Auto,
+    Light,
+    Dark,
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +275,7 @@ pub(crate) struct What {
     /// The network's columns in its order, where the model does not say.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) features: Option<Vec<String>>,
-    /// The column with the truth, where the model does not say.
+    /// The column with the truth, where the model does not say; `folder` takes the names of pictures' sub-folders.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
 }
@@ -191,9 +286,9 @@ pub(crate) struct How {
     /// A specification, or the record of a result; other options override it.
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: Option<PathBuf>,
-    /// The method; `pellucid methods` lists them. Integrated gradients by default.
-    #[arg(long, short, value_name = "NAME")]
-    pub(crate) method: Option<String>,
+    /// The method; `pellucid methods` lists them. Integrated gradients by default. Several, for pictures, are shown side by side.
+    #[arg(long, short, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) method: Vec<String>,
     /// zero, mean, a number, a file, row:N, sample:N (averaged over N training rows), or column=value,…
     #[arg(long, value_name = "BASELINE", allow_hyphen_values = true)]
     pub(crate) baseline: Option<String>,
@@ -238,7 +333,7 @@ pub(crate) struct Output {
     /// The format, where the ending does not say.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<OutputFormat>,
-    /// Columns of the data to pass through.
+    /// Columns of the data to pass through; of pictures there is `file`.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) keep: Vec<String>,
     /// Sum one-hot columns into the columns they come from (the default).

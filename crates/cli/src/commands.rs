@@ -2,6 +2,8 @@
 
 mod evaluate;
 mod explain;
+#[cfg(feature = "images")]
+mod images;
 mod inspect;
 mod methods;
 mod pages;

@@ -161,6 +161,31 @@ fn a_picture_of_65535_squared_is_refused_by_its_header() {
 }
 
 #[test]
+fn a_compressed_text_is_no_way_around_the_limits() {
+    // A megabyte of zeros in the colour profile, again and again inside 200 bytes of text, would be 100 MB.
+    let mut profile = b"p\0\0".to_vec();
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    let zeros = vec![0u8; 1 << 20];
+    for _ in 0..100 {
+        std::io::Write::write_all(&mut encoder, &zeros).unwrap();
+    }
+    profile.extend(encoder.finish().unwrap());
+    let mut file = bytes("scene.png");
+    let mut chunk = (profile.len() as u32).to_be_bytes().to_vec();
+    let mut crc = flate2::Crc::new();
+    for part in [b"iCCP".as_slice(), &profile] {
+        crc.update(part);
+        chunk.extend(part);
+    }
+    chunk.extend(crc.sum().to_be_bytes());
+    file.splice(33..33, chunk);
+    // The picture is read without it, or refused; its pixels are the same.
+    if let Ok(found) = decode(&file, &DecodeOptions::default()) {
+        assert_eq!(found, read(self::file("scene.png"), &DecodeOptions::default()).unwrap());
+    }
+}
+
+#[test]
 fn no_size_no_picture() {
     refused(b"", "empty");
     refused(b"GIF89a\x01\0\x01\0\0\0\0;", "not those of PNG, JPEG or WebP");
@@ -211,13 +236,15 @@ fn broken_bytes_are_errors_or_pictures() {
         state
     };
     let options = DecodeOptions { max_pixels: 1 << 16, ..DecodeOptions::default() };
+    // More rounds than a test has time for: PELLUCID_FUZZ_ROUNDS.
+    let rounds = std::env::var("PELLUCID_FUZZ_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(300);
     for entry in std::fs::read_dir(file("")).unwrap() {
         let path = entry.unwrap().path();
         if !is_image(&path) {
             continue;
         }
         let whole = std::fs::read(&path).unwrap();
-        for _ in 0..300 {
+        for _ in 0..rounds {
             let mut broken = whole.clone();
             for _ in 0..1 + next() % 4 {
                 let at = next() as usize % broken.len();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pellucid::graph::Tensor;
 use pellucid::graph::random::Stream;
 use pellucid::{Baseline, Precision};
+use pellucid_data::image::Resize;
 use pellucid_data::steps::{Decoded, Preprocessing, Step};
 use pellucid_data::table::{Cell, ColumnType};
 use serde::{Deserialize, Serialize};
@@ -175,7 +176,7 @@ pub fn resolve(
 ) -> Result<Resolved> {
     let maker = Maker { request, model, data, wanted };
     let steps = model.preprocessing();
-    if space == Some(Space::Raw) && steps.is_none() {
+    if space == Some(Space::Raw) && steps.is_none() && !crate::image::is_pictures(data) {
         return Err(
             maker.wrong("the model holds no record of its table, so it has no units but the network's")
         );
@@ -260,6 +261,7 @@ impl<'a> Maker<'a> {
             keep: Vec::new(),
             features: self.wanted.features.clone(),
             label: None,
+            images: self.wanted.images.clone(),
             precision: Precision::Float64,
         };
         Reader::open(self.model, path, &wanted)
@@ -274,6 +276,9 @@ impl<'a> Maker<'a> {
 
     /// The same number in every column, in the table's units.
     fn same_number(&self, number: f64) -> Result<Vec<f64>> {
+        if crate::image::is_pictures(self.data) {
+            return self.even_picture(number);
+        }
         let steps = self.steps("it has no units but the network's")?;
         if let Some(column) = steps.sources().iter().find(|c| !matches!(c.step, Step::Numeric { .. })) {
             return Err(self.wrong(format!(
@@ -283,6 +288,19 @@ impl<'a> Maker<'a> {
         }
         let cells = steps.sources().iter().map(|c| (c.name.clone(), Cell::Number(number))).collect();
         Ok(steps.encode_cells("the baseline", &cells)?)
+    }
+
+    /// A picture whose pixels all have one value from 0 to 255, as the network gets it.
+    fn even_picture(&self, value: f64) -> Result<Vec<f64>> {
+        let steps = crate::image::steps_of(self.model, self.wanted.images.as_ref(), self.data)?;
+        let size =
+            match (steps.crop, steps.resize) {
+                (Some(size), _) | (None, Resize::Exact(size)) => size,
+                _ => return Err(self.wrong(
+                    "the size of the pictures that the network sees is not known: say how they are cropped",
+                )),
+            };
+        Ok(steps.even(value, size))
     }
 
     fn values(&self, values: &BTreeMap<String, Cell>, space: Option<Space>) -> Result<Vec<f64>> {

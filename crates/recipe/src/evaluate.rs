@@ -81,6 +81,7 @@ pub fn evaluate(
         keep: Vec::new(),
         features: judged.features.clone(),
         label: judged.label.clone().or_else(|| model.target().map(|t| t.column().to_owned())),
+        images: None,
         precision: Precision::Float32,
     };
     if wanted.label.is_none() {

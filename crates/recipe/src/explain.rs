@@ -35,6 +35,7 @@ pub fn explain(
         keep: request.keep.clone(),
         features: request.features.clone(),
         label: request.label.clone(),
+        images: request.images.clone(),
         precision: request.precision,
     };
     let mut reader = Reader::open(model, data, &wanted)?;
@@ -82,7 +83,7 @@ pub fn explain(
         baseline_raw: baseline.raw.filter(|_| info.has_baseline),
         model: file(model.path()),
         data: file(data),
-        data_sha256: hash::file(data)?,
+        data_sha256: hash::data(data)?,
         rows: done as u64,
         completeness: (completeness.count > 0).then_some(completeness),
     })

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use pellucid_data::image::ImageFolder;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -22,6 +23,20 @@ pub fn file(path: &Path) -> Result<String> {
         }
     }
     Ok(hex(&hasher.finalize()))
+}
+
+/// The hash of a data file; of a folder, that of the names and hashes of its pictures and of those in its sub-folders.
+pub fn data(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return file(path);
+    }
+    let mut text = String::new();
+    for folder in [ImageFolder::open(path), ImageFolder::open_labelled(path)].into_iter().flatten() {
+        for picture in folder.files() {
+            text.push_str(&format!("{} {}\n", file(&picture.path)?, picture.name));
+        }
+    }
+    Ok(bytes(text.as_bytes()))
 }
 
 /// The hash of some bytes.

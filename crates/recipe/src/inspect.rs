@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pellucid::graph::{DType, Dim, Network, Specialisation, network::Declared};
+use pellucid_data::image::ImageSteps;
 use serde::Serialize;
 
 use crate::model::OpenModel;
@@ -26,6 +27,9 @@ pub struct Contents {
     pub classes: Vec<String>,
     /// The columns of the table that the model takes, where the file names them.
     pub columns: Vec<String>,
+    /// How pictures are prepared, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageSteps>,
     /// Rows that train, validate and test, where the file says so.
     pub split: Option<[u64; 3]>,
     /// The numbers that were learned.
@@ -146,6 +150,7 @@ pub fn inspect(model: &OpenModel) -> Contents {
             .preprocessing()
             .map(|s| s.sources().iter().map(|c| c.name.clone()).collect())
             .unwrap_or_default(),
+        images: model.images().map(|i| i.steps.clone()),
         split: model.metadata().and_then(|m| m.split.as_ref()).map(|s| s.counts),
         parameters: layers.iter().map(|l| l.parameters).sum(),
         layers,

@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod global;
 pub mod hash;
+pub mod image;
 pub mod inspect;
 pub mod model;
 #[cfg(feature = "train")]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pellucid::Model;
 use pellucid::graph::Dim;
+use pellucid_data::image::ImageRecord;
 use pellucid_data::metadata::{KEY, Metadata};
 use pellucid_data::split::Split;
 use pellucid_data::steps::Preprocessing;
@@ -18,6 +19,7 @@ pub struct OpenModel {
     model: Model,
     metadata: Option<Metadata>,
     split: Option<Split>,
+    classes: Option<Vec<String>>,
 }
 
 impl OpenModel {
@@ -39,7 +41,7 @@ impl OpenModel {
             Some(record) => record.split().map_err(|e| e.in_file(&name(path)))?,
             None => None,
         };
-        Ok(Self { path: path.to_path_buf(), model, metadata, split })
+        Ok(Self { path: path.to_path_buf(), model, metadata, split, classes: None })
     }
 
     /// The file.
@@ -72,9 +74,23 @@ impl OpenModel {
         self.split.as_ref()
     }
 
-    /// The names of the classes by number; empty where they are not known.
+    /// How pictures are prepared, where the file says so.
+    pub fn images(&self) -> Option<&ImageRecord> {
+        self.metadata.as_ref()?.images.as_ref()
+    }
+
+    /// The names of the classes by number, as given or as the file has them; empty where they are not known.
     pub fn class_names(&self) -> Vec<String> {
-        self.target().map(Target::class_names).unwrap_or_default()
+        match (&self.classes, self.target(), self.images()) {
+            (Some(given), ..) => given.clone(),
+            (None, Some(target), _) => target.class_names(),
+            (None, None, images) => images.map(|i| i.classes.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The same model, its classes named.
+    pub fn with_class_names(self, names: Vec<String>) -> Self {
+        Self { classes: Some(names), ..self }
     }
 
     /// Whether the file says that a number is predicted.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pellucid::{Method, Precision, QuadratureRule, Scale};
+use pellucid_data::image::ImageSteps;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{BaselineRequest, Space};
@@ -56,6 +57,9 @@ pub struct Request {
     /// The column with the true class or value, where the model does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// How pictures are prepared, where the data are pictures and the model does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageSteps>,
     /// Whether one-hot columns are summed into the columns they come from.
     pub fold: bool,
     /// The precision of the computation.
@@ -137,6 +141,7 @@ impl Default for Request {
             keep: Vec::new(),
             features: None,
             label: None,
+            images: None,
             fold: true,
             precision: Precision::default(),
             seed: 0,

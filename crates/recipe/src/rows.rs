@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pellucid::graph::{Dim, Tensor};
 use pellucid::{Model, Precision};
+use pellucid_data::image::ImageSteps;
 use pellucid_data::select::{Filter, Selection};
 use pellucid_data::steps::Preprocessing;
 use pellucid_data::table::{self, Batch, Column, ColumnType, ReadOptions, Rows, Values};
@@ -12,6 +13,8 @@ use crate::error::{Error, Result};
 use crate::model::OpenModel;
 
 mod arrays;
+#[cfg(feature = "images")]
+mod images;
 
 /// The most rows that are held at a time, and the most numbers of them.
 const MOST_ROWS: usize = 4096;
@@ -28,6 +31,8 @@ pub struct Wanted {
     pub features: Option<Vec<String>>,
     /// The column with the truth, where the model does not say.
     pub label: Option<String>,
+    /// How pictures are prepared, where the model does not say.
+    pub images: Option<ImageSteps>,
     /// The precision of the inputs.
     pub precision: Precision,
 }
@@ -53,11 +58,22 @@ pub struct Reader<'m>(Source<'m>);
 enum Source<'m> {
     Table(Box<TableReader<'m>>),
     Arrays(arrays::ArrayReader),
+    #[cfg(feature = "images")]
+    Images(Box<images::ImageReader>),
 }
 
 impl<'m> Reader<'m> {
-    /// Opens a data file: arrays by the ending of its name (`.npy`, `.npz`, `.safetensors`), else a table.
+    /// Opens data: a folder of pictures, a picture or arrays by the ending of the name (`.npy`, `.npz`, `.safetensors`), else a table.
     pub fn open(model: &'m OpenModel, path: &Path, wanted: &Wanted) -> Result<Self> {
+        if crate::image::is_pictures(path) {
+            #[cfg(feature = "images")]
+            return Ok(Self(Source::Images(Box::new(images::ImageReader::open(model, path, wanted)?))));
+            #[cfg(not(feature = "images"))]
+            return Err(Error::request(format!(
+                "{}: this program was built without pictures",
+                path.display()
+            )));
+        }
         let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         Ok(Self(match ending.as_str() {
             "npy" | "npz" | "safetensors" => Source::Arrays(arrays::ArrayReader::open(model, path, wanted)?),
@@ -70,6 +86,8 @@ impl<'m> Reader<'m> {
         match &mut self.0 {
             Source::Table(t) => t.next_chunk(),
             Source::Arrays(a) => a.next_chunk(),
+            #[cfg(feature = "images")]
+            Source::Images(i) => i.next_chunk(),
         }
     }
 
@@ -78,6 +96,8 @@ impl<'m> Reader<'m> {
         match &self.0 {
             Source::Table(t) => Some(t.feature_names()),
             Source::Arrays(_) => None,
+            #[cfg(feature = "images")]
+            Source::Images(_) => None,
         }
     }
 }

@@ -25,6 +25,10 @@ const FEATURES_SHOWN: usize = 12;
 const GLOBAL_SHOWN: usize = 25;
 
 pub(super) fn explain(options: Explain, quiet: bool) -> Result<()> {
+    #[cfg(feature = "images")]
+    if super::images::is_asked(&options)? {
+        return super::images::explain(&options, quiet);
+    }
     let request = request(&options)?;
     let profile = options.output.profile.then(|| Mutex::new(Profile::default()));
     let goal = goal(&options)?;
@@ -65,20 +69,20 @@ pub(super) fn explain(options: Explain, quiet: bool) -> Result<()> {
 }
 
 /// What is done with the rows.
-enum Goal {
+pub(super) enum Goal {
     Show,
     Rows(Format, Place),
     Global(pellucid_recipe::data::write::TableFormat, Place),
 }
 
 /// Where data goes.
-enum Place {
+pub(super) enum Place {
     StandardOutput,
     File(std::path::PathBuf),
 }
 
 impl Place {
-    fn open(&self) -> Destination {
+    pub(super) fn open(&self) -> Destination {
         match self {
             Self::StandardOutput => Destination::Stream(Box::new(std::io::stdout())),
             Self::File(path) => Destination::File(path.clone()),
@@ -86,7 +90,7 @@ impl Place {
     }
 }
 
-fn goal(options: &Explain) -> Result<Goal> {
+pub(super) fn goal(options: &Explain) -> Result<Goal> {
     use pellucid_recipe::data::write::TableFormat;
     let output = &options.output;
     let place = match &output.output {
@@ -124,8 +128,17 @@ fn goal(options: &Explain) -> Result<Goal> {
     Ok(Goal::Global(table, place))
 }
 
-/// The specification file, if there is one, with the options over it.
+/// The specification file, if there is one, with the options over it, for one method.
 fn request(options: &Explain) -> Result<Request> {
+    match options.how.method.as_slice() {
+        [] => request_for(options, None),
+        [one] => request_for(options, Some(one)),
+        _ => Err(usage("several methods at once are for pictures")),
+    }
+}
+
+/// The same with one of several methods.
+pub(super) fn request_for(options: &Explain, method: Option<&String>) -> Result<Request> {
     let (what, how, output) = (&options.what, &options.how, &options.output);
     let mut r = match &how.spec {
         Some(path) => Request::load(path)?,
@@ -145,7 +158,7 @@ fn request(options: &Explain) -> Result<Request> {
     if let Some(scale) = &what.scale {
         r.scale = named("scale", scale)?;
     }
-    if let Some(method) = &how.method {
+    if let Some(method) = method {
         // Arguments of another method would not fit.
         if *method != r.method {
             (r.quadrature, r.n_steps, r.multiply_by_inputs, r.absolute, r.eps) =
@@ -342,7 +355,7 @@ fn write_global(
     }
 }
 
-fn print_profile(profile: &Profile) {
+pub(super) fn print_profile(profile: &Profile) {
     use std::io::Write;
     let entries = profile.entries();
     let total: Duration = entries.iter().map(|e| e.time).sum();

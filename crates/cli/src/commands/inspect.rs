@@ -1,5 +1,6 @@
 //! `pellucid inspect`: what is in a model.
 
+use pellucid_recipe::data::image::{ImageSteps, Resize};
 use pellucid_recipe::inspect::{self, Contents, Layer, Port};
 use pellucid_recipe::{OpenModel, Result};
 use pellucid_report::{Align, Table, format_count};
@@ -39,7 +40,16 @@ fn text(c: &Contents) -> String {
         text.push_str(&format!("columns: {}\n", c.columns.join(", ")));
     }
     if !c.classes.is_empty() {
-        text.push_str(&format!("classes: {}\n", c.classes.join(", ")));
+        const SHOWN: usize = 12;
+        let more = match c.classes.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            n => format!(" and {} more", format_count(n as u64)),
+        };
+        let first: Vec<&str> = c.classes.iter().take(SHOWN).map(String::as_str).collect();
+        text.push_str(&format!("classes: {}{more}\n", first.join(", ")));
+    }
+    if let Some(images) = &c.images {
+        text.push_str(&format!("pictures: {}\n", images_text(images)));
     }
     if let Some([train, validation, test]) = c.split {
         text.push_str(&format!("split: {train} train, {validation} validation, {test} test\n"));
@@ -81,6 +91,33 @@ fn text(c: &Contents) -> String {
         }
     }
     text
+}
+
+/// A recipe for pictures in a line.
+fn images_text(steps: &ImageSteps) -> String {
+    let name = |value: serde_json::Result<serde_json::Value>| {
+        value.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let mut parts = Vec::new();
+    match steps.resize {
+        Resize::Keep => {}
+        Resize::ShorterSide(side) => parts.push(format!("shorter side to {side}")),
+        Resize::Exact(size) => parts.push(format!("resized to {size}")),
+    }
+    if steps.resize != Resize::Keep {
+        parts.push(name(serde_json::to_value(steps.resampling)));
+    }
+    parts.extend(steps.crop.map(|size| format!("middle {size}")));
+    parts.push(format!("scale {}", name(serde_json::to_value(steps.scale))));
+    for (title, values) in [("mean", &steps.mean), ("deviation", &steps.deviation)] {
+        if !values.is_empty() {
+            let values: Vec<String> = values.iter().map(f64::to_string).collect();
+            parts.push(format!("{title} {}", values.join(" ")));
+        }
+    }
+    parts.push(name(serde_json::to_value(steps.channels)));
+    parts.push(name(serde_json::to_value(steps.layout)));
+    parts.join(", ")
 }
 
 /// The nodes below the modules of their paths; a module's line has no node.

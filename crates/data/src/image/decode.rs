@@ -70,17 +70,27 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Pixels> {
     if let Some(size) = declared_size(bytes, format) {
         check_size(size.0, size.1, options)?;
     }
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(wrong)?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(SIDE_BYTES.saturating_add(options.max_pixels.saturating_mul(8)));
+    if format == ImageFormat::Png {
+        limits.max_alloc = Some(SIDE_BYTES);
+    }
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(wrong)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, options)?;
     let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(decoder.total_bytes().saturating_mul(3).saturating_add(64 << 20));
+    limits.max_alloc = Some(decoder.total_bytes().saturating_mul(3).saturating_add(SIDE_BYTES));
     decoder.set_limits(limits).map_err(wrong)?;
     let orientation = decoder.orientation().map_err(wrong)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(wrong)?;
     picture.apply_orientation(orientation);
     pixels(picture, options.alpha)
 }
+
+/// Memory for what a file holds beside its pixels, such as texts and colour profiles.
+const SIDE_BYTES: u64 = 64 << 20;
 
 fn check_size(width: u32, height: u32, options: &DecodeOptions) -> Result<()> {
     if u64::from(width) * u64::from(height) > options.max_pixels {

@@ -267,9 +267,23 @@ impl ImageSteps {
 
     /// What each of the 256 values becomes in a channel.
     fn table<T: Real>(&self, channel: usize) -> Vec<T> {
+        (0..=255u8).map(|v| T::from_f64(self.number(f64::from(v), channel))).collect()
+    }
+
+    /// What a value from 0 to 255 becomes in a channel.
+    fn number(&self, value: f64, channel: usize) -> f64 {
         let of = |list: &[f64], other: f64| list.get(channel).or(list.first()).copied().unwrap_or(other);
-        let (mean, deviation) = (of(&self.mean, 0.0), of(&self.deviation, 1.0));
-        (0..=255u8).map(|v| T::from_f64((self.scale.of(f64::from(v)) - mean) / deviation)).collect()
+        (self.scale.of(value) - of(&self.mean, 0.0)) / of(&self.deviation, 1.0)
+    }
+
+    /// The numbers of a view whose pixels all have one value from 0 to 255: 0 is black, 255 white.
+    pub fn even(&self, value: f64, size: Size) -> Vec<f64> {
+        let (channels, pixels) = (self.channel_count(), size.width.saturating_mul(size.height));
+        let each: Vec<f64> = (0..channels).map(|c| self.number(value, c)).collect();
+        match self.layout {
+            Layout::Nchw => each.iter().flat_map(|&v| std::iter::repeat_n(v, pixels)).collect(),
+            Layout::Nhwc => each.repeat(pixels),
+        }
     }
 
     /// A picture as one row of a network's input, and which part of it the network sees.
