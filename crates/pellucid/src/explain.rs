@@ -340,7 +340,8 @@ fn sizes(setup: &Setup<'_>, tile: Option<usize>) -> Result<(usize, usize)> {
         let n = (TILE_BYTES / each).clamp(4, most);
         1 << n.ilog2()
     };
-    let rows = fit(compiled.sweep.before.plan().bytes(), MOST_ROWS);
+    let given = rows_of(setup.inputs).max(1).next_power_of_two();
+    let rows = fit(compiled.sweep.before.plan().bytes(), MOST_ROWS).min(given);
     let points = compiled.sweep.point.as_ref().map_or(rows, |p| fit(p.plan().bytes(), MOST_POINTS));
     Ok((rows, points))
 }

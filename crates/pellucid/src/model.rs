@@ -101,7 +101,10 @@ impl Model {
     ) -> Result<Vec<Tensor>> {
         let inputs = self.prepare_inputs(inputs, precision)?;
         let count = rows_of(&inputs);
-        let tile = self.network.fixed_rows().unwrap_or(64);
+        let tile = match self.network.fixed_rows() {
+            Some(n) => n,
+            None => self.tile(&inputs, symbols, precision)?,
+        };
         let attempt = |rows: usize| -> Result<(Sweep, Vec<Vec<usize>>)> {
             let specialised =
                 self.network.specialise(&self.specialisation(&inputs, rows, precision), symbols)?;
@@ -123,6 +126,25 @@ impl Model {
                 Ok(t.reshaped(&full).unwrap_or(t))
             })
             .collect()
+    }
+
+    /// How many rows to run at once: as many as there are, as long as the largest value stays in a core's cache, and a few in any case, so
+    /// that weights are used more than once when they are fetched.
+    fn tile(&self, inputs: &[Tensor], symbols: &[usize], precision: Precision) -> Result<usize> {
+        const CACHE: usize = 1 << 20;
+        const FEW: usize = 4;
+        const MANY: usize = 64;
+        let count = rows_of(inputs).max(1);
+        let trial = count.min(FEW);
+        let specialised = match self.network.specialise(&self.specialisation(inputs, trial, precision), symbols) {
+            Ok(specialised) => specialised,
+            // The attempt itself says what is wrong.
+            Err(_) => return Ok(count.next_power_of_two().min(MANY)),
+        };
+        let computed = specialised.graph.values().filter(|(_, v)| v.producer.is_some());
+        let largest = computed.map(|(_, v)| v.fact.len().saturating_mul(v.fact.dtype.size())).max().unwrap_or(0);
+        let fitting = (CACHE / largest.div_ceil(trial).max(1)).clamp(FEW, MANY);
+        Ok((1 << fitting.ilog2()).min(count.next_power_of_two()))
     }
 
     /// How the network is specialised for batches of `rows` of such inputs.

@@ -4,7 +4,7 @@ use super::Filter;
 use crate::real::Real;
 use crate::vector::{by_instructions, instructions};
 
-/// The outputs that are summed side by side.
+/// The fewest outputs that are summed side by side.
 const LANES: usize = 16;
 
 /// A line of neighbouring outputs.
@@ -74,25 +74,41 @@ fn avx2<T: Real>(line: &mut Line<'_, T>) {
 
 #[inline(always)]
 fn sum<T: Real, const FUSED: bool>(line: &mut Line<'_, T>) {
-    for first in (0..line.count).step_by(LANES) {
-        let mut lanes = [line.bias; LANES];
-        for (w, (_, tap)) in line.weights.iter().zip(line.taps) {
-            let Some((values, _)) = line.frame[tap + first..].split_first_chunk::<LANES>() else { continue };
-            for (lane, v) in lanes.iter_mut().zip(values) {
-                *lane = if FUSED { w.mul_add(*v, *lane) } else { *w * *v + *lane };
-            }
+    let mut first = 0;
+    while line.count - first >= 4 * LANES {
+        lanes::<T, FUSED, { 4 * LANES }>(line, first);
+        first += 4 * LANES;
+    }
+    while line.count - first >= 2 * LANES {
+        lanes::<T, FUSED, { 2 * LANES }>(line, first);
+        first += 2 * LANES;
+    }
+    while line.count > first {
+        lanes::<T, FUSED, LANES>(line, first);
+        first += LANES;
+    }
+}
+
+/// Up to `N` outputs from `first` on. Lanes behind the last output are never used.
+#[inline(always)]
+fn lanes<T: Real, const FUSED: bool, const N: usize>(line: &mut Line<'_, T>, first: usize) {
+    let mut lanes = [line.bias; N];
+    for (w, (_, tap)) in line.weights.iter().zip(line.taps) {
+        let Some((values, _)) = line.frame[tap + first..].split_first_chunk::<N>() else { continue };
+        for (lane, v) in lanes.iter_mut().zip(values) {
+            *lane = if FUSED { w.mul_add(*v, *lane) } else { *w * *v + *lane };
         }
-        let count = LANES.min(line.count - first);
-        if line.step == 1 {
-            let out = &mut line.out[first..first + count];
-            match <&mut [T; LANES]>::try_from(&mut *out) {
-                Ok(all) => *all = lanes,
-                Err(_) => out.copy_from_slice(&lanes[..count]),
-            }
-        } else {
-            for (o, v) in line.out[first * line.step..].iter_mut().step_by(line.step).zip(&lanes[..count]) {
-                *o = *v;
-            }
+    }
+    let count = N.min(line.count - first);
+    if line.step == 1 {
+        let out = &mut line.out[first..first + count];
+        match <&mut [T; N]>::try_from(&mut *out) {
+            Ok(all) => *all = lanes,
+            Err(_) => out.copy_from_slice(&lanes[..count]),
+        }
+    } else {
+        for (o, v) in line.out[first * line.step..].iter_mut().step_by(line.step).zip(&lanes[..count]) {
+            *o = *v;
         }
     }
 }

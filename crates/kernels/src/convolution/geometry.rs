@@ -260,6 +260,20 @@ impl Frame {
                     for (t, s) in to[columns.0..columns.1].iter_mut().zip(source.iter().step_by(c.step)) {
                         *t = *s;
                     }
+                } else if c.parts == 2 {
+                    let (even, odd) = to.split_at_mut(part);
+                    let (first, second) = if columns.0 % 2 == 0 {
+                        (&mut even[columns.0 / 2..], &mut odd[columns.0 / 2..])
+                    } else {
+                        (&mut odd[columns.0 / 2..], &mut even[columns.0 / 2 + 1..])
+                    };
+                    let (pairs, last) = source[..width].as_chunks::<2>();
+                    for ((a, b), pair) in first.iter_mut().zip(second.iter_mut()).zip(pairs) {
+                        (*a, *b) = (pair[0], pair[1]);
+                    }
+                    if let (Some(a), [v]) = (first.get_mut(pairs.len()), last) {
+                        *a = *v;
+                    }
                 } else {
                     for p in 0..c.parts {
                         // The first position of this part that is inside.

@@ -92,7 +92,7 @@ impl Convolution {
         let per_wide = self.wide_channels / self.groups.max(1);
         let per_narrow = self.narrow_channels / self.groups.max(1);
         let (from, to) = if transposed { (per_narrow, per_wide) } else { (per_wide, per_narrow) };
-        let (taps, block) = (self.taps(), product::block_of(&passes, from, frame.len()));
+        let (taps, block) = (self.taps(), product::block_of(&passes, (to, from), frame.len()));
         // The weight of a tap, for channels counted in their group.
         let weight = |group: usize, to: usize, from: usize, tap: usize| {
             let (narrow, wide) = if transposed { (from, to) } else { (to, from) };

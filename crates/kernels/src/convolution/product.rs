@@ -7,8 +7,9 @@ use crate::vector::{Instructions, by_instructions, instructions};
 
 /// Groups with fewer channels to write than this, and one to read, are not worth a matrix product.
 pub(super) const LEAST_ROWS: usize = 4;
-/// The rows of a tile.
-const MR: usize = 6;
+/// The rows of a tile; few outputs take half as many, of twice the columns.
+const ROWS: usize = 6;
+const FEW_ROWS: usize = 3;
 /// About how many rows of patches are laid out at a time: a panel of them and a strip of weights fit the nearest cache.
 const DEPTH: usize = 160;
 /// The elements that are moved at once.
@@ -18,10 +19,11 @@ const MOST_LAID_OUT: usize = 1 << 24;
 /// Records of fewer positions than this are taken together.
 const FEW: usize = 128;
 
-/// The weights of one group: for each block of channels, strips of [`MR`] outputs, each row by row.
+/// The weights of one group: for each block of channels, strips of as many outputs as a tile has rows, each row by row.
 #[derive(Clone, Debug)]
 pub(super) struct Packed<T> {
     rows: usize,
+    tall: usize,
     strips: Vec<T>,
 }
 
@@ -31,33 +33,40 @@ impl<T: Real> Packed<T> {
         taps: &[(usize, usize)],
         weight: impl Fn(usize, usize, usize) -> T,
     ) -> Self {
-        let mut strips = Vec::with_capacity(rows.next_multiple_of(MR) * channels * taps.len());
+        let tall = tall(rows);
+        let mut strips = Vec::with_capacity(rows.next_multiple_of(tall) * channels * taps.len());
         for first in (0..channels).step_by(block) {
-            for top in (0..rows).step_by(MR) {
+            for top in (0..rows).step_by(tall) {
                 for c in first..channels.min(first + block) {
                     for (tap, _) in taps {
                         strips.extend(
-                            (top..top + MR).map(|m| if m < rows { weight(m, c, *tap) } else { T::ZERO }),
+                            (top..top + tall).map(|m| if m < rows { weight(m, c, *tap) } else { T::ZERO }),
                         );
                     }
                 }
             }
         }
-        Self { rows, strips }
+        Self { rows, tall, strips }
     }
 
     /// The strips of the block of channels that begins at `first`, each of `depth` rows.
     fn strips(&self, first: usize, depth: usize, taps: usize) -> std::slice::ChunksExact<'_, T> {
-        let count = self.rows.div_ceil(MR);
-        let start = first * taps * count * MR;
-        self.strips[start..start + depth * count * MR].chunks_exact((depth * MR).max(1))
+        let rows = self.rows.next_multiple_of(self.tall);
+        let start = first * taps * rows;
+        self.strips[start..start + depth * rows].chunks_exact((depth * self.tall).max(1))
     }
 }
 
+/// The rows of a tile for so many outputs.
+fn tall(rows: usize) -> usize {
+    if rows <= FEW_ROWS { FEW_ROWS } else { ROWS }
+}
+
 /// How many of a group's channels are laid out at a time.
-pub(super) fn block_of(passes: &[Pass], channels: usize, frame: usize) -> usize {
+pub(super) fn block_of(passes: &[Pass], (rows, channels): (usize, usize), frame: usize) -> usize {
     let taps = passes.iter().map(|p| p.taps.len()).max().unwrap_or(0);
-    (DEPTH / taps.max(1)).min(MOST_LAID_OUT / frame.max(1)).clamp(1, channels.max(1))
+    let depth = DEPTH * tall(rows) / ROWS;
+    (depth / taps.max(1)).min(MOST_LAID_OUT / frame.max(1)).clamp(1, channels.max(1))
 }
 
 /// Positions side by side: where pieces of them lie in the source, relative to a tap, and where they go.
@@ -166,7 +175,7 @@ pub(super) fn run<T: Real>(
         let panels = match &mut cached {
             Some((n, panels)) if *n == records => panels,
             _ => {
-                let of = |p: &Pass| Panels::new(p, records, step, width::<T>());
+                let of = |p: &Pass| Panels::new(p, records, step, width::<T>() * ROWS / tall(to));
                 &mut cached.insert((records, filter.passes.iter().map(of).collect())).1
             }
         };
@@ -277,24 +286,33 @@ fn block<T: Real>(work: &mut Work<'_, T>) {
         instructions(),
         avx512(work),
         avx2(work),
-        if size_of::<T>() == 4 { tiled::<T, FUSED, 16>(work) } else { tiled::<T, FUSED, 8>(work) }
+        if size_of::<T>() == 4 { sized::<T, FUSED, 16, 32>(work) } else { sized::<T, FUSED, 8, 16>(work) }
     );
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn avx512<T: Real>(work: &mut Work<'_, T>) {
-    if size_of::<T>() == 4 { tiled::<T, true, 32>(work) } else { tiled::<T, true, 16>(work) }
+    if size_of::<T>() == 4 { sized::<T, true, 32, 64>(work) } else { sized::<T, true, 16, 32>(work) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn avx2<T: Real>(work: &mut Work<'_, T>) {
-    if size_of::<T>() == 4 { tiled::<T, true, 16>(work) } else { tiled::<T, true, 8>(work) }
+    if size_of::<T>() == 4 { sized::<T, true, 16, 32>(work) } else { sized::<T, true, 8, 16>(work) }
 }
 
 #[inline(always)]
-fn tiled<T: Real, const FUSED: bool, const NR: usize>(work: &mut Work<'_, T>) {
+fn sized<T: Real, const FUSED: bool, const NR: usize, const WIDE: usize>(work: &mut Work<'_, T>) {
+    if tall(work.rows) == FEW_ROWS {
+        tiled::<T, FUSED, FEW_ROWS, WIDE>(work);
+    } else {
+        tiled::<T, FUSED, ROWS, NR>(work);
+    }
+}
+
+#[inline(always)]
+fn tiled<T: Real, const FUSED: bool, const MR: usize, const NR: usize>(work: &mut Work<'_, T>) {
     let Work { source, channel, channels, taps, panels, rows, columns, .. } = *work;
     let depth = channels * taps.len();
     work.patches.resize(depth * NR + PIECE, T::ZERO);
@@ -310,7 +328,7 @@ fn tiled<T: Real, const FUSED: bool, const NR: usize>(work: &mut Work<'_, T>) {
                 for (i, sums) in sums.iter_mut().enumerate() {
                     sums.copy_from_slice(&work.sums[place(i)..place(i) + NR]);
                 }
-                let sums = tile::<T, FUSED, NR>(strip, patches, sums);
+                let sums = tile::<T, FUSED, MR, NR>(strip, patches, sums);
                 for (i, sums) in sums.iter().enumerate() {
                     work.sums[place(i)..place(i) + NR].copy_from_slice(sums);
                 }
@@ -319,7 +337,7 @@ fn tiled<T: Real, const FUSED: bool, const NR: usize>(work: &mut Work<'_, T>) {
                 for (i, sums) in sums.iter_mut().enumerate().take(count) {
                     sums[..n].copy_from_slice(&work.sums[place(i)..place(i) + n]);
                 }
-                let sums = tile::<T, FUSED, NR>(strip, patches, sums);
+                let sums = tile::<T, FUSED, MR, NR>(strip, patches, sums);
                 for (i, sums) in sums.iter().enumerate().take(count) {
                     work.sums[place(i)..place(i) + n].copy_from_slice(&sums[..n]);
                 }
@@ -357,7 +375,7 @@ fn lay_out<T: Real, const NR: usize>(
 
 /// Adds the product of a strip of weights and a panel of patches, in registers.
 #[inline(always)]
-fn tile<T: Real, const FUSED: bool, const NR: usize>(
+fn tile<T: Real, const FUSED: bool, const MR: usize, const NR: usize>(
     strip: &[T],
     patches: &[T],
     mut sums: [[T; NR]; MR],
