@@ -23,4 +23,4 @@ pub use model::Model;
 pub use pellucid_engine as engine;
 pub use pellucid_graph as graph;
 pub use quadrature::{Quadrature, Rule as QuadratureRule};
-pub use spec::{Baseline, Integration, Method, Precision, Scale, Spec, Target};
+pub use spec::{Baseline, Integration, MaxPoolRule, Method, Precision, Scale, Spec, Target};

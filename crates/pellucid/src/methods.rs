@@ -218,8 +218,8 @@ pub(crate) fn compile(setup: &Setup<'_>, rows: usize, points: usize) -> Result<C
         Method::Saliency { absolute } => gradient::saliency(setup, rows, absolute),
         Method::InputXGradient {} => gradient::input_x_gradient(setup, rows),
         Method::GuidedBackprop {} => gradient::guided_backprop(setup, rows),
-        Method::DeepLift { multiply_by_inputs, eps } => {
-            deep_lift::deep_lift(setup, rows, multiply_by_inputs, eps)
+        Method::DeepLift { multiply_by_inputs, eps, max_pool } => {
+            deep_lift::deep_lift(setup, rows, multiply_by_inputs, (eps, max_pool))
         }
         Method::IntegratedGradients { integration, multiply_by_inputs } => {
             integral::gradients(setup, rows, points, integration, multiply_by_inputs)

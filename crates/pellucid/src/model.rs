@@ -136,13 +136,15 @@ impl Model {
         const MANY: usize = 64;
         let count = rows_of(inputs).max(1);
         let trial = count.min(FEW);
-        let specialised = match self.network.specialise(&self.specialisation(inputs, trial, precision), symbols) {
-            Ok(specialised) => specialised,
-            // The attempt itself says what is wrong.
-            Err(_) => return Ok(count.next_power_of_two().min(MANY)),
-        };
+        let specialised =
+            match self.network.specialise(&self.specialisation(inputs, trial, precision), symbols) {
+                Ok(specialised) => specialised,
+                // The attempt itself says what is wrong.
+                Err(_) => return Ok(count.next_power_of_two().min(MANY)),
+            };
         let computed = specialised.graph.values().filter(|(_, v)| v.producer.is_some());
-        let largest = computed.map(|(_, v)| v.fact.len().saturating_mul(v.fact.dtype.size())).max().unwrap_or(0);
+        let largest =
+            computed.map(|(_, v)| v.fact.len().saturating_mul(v.fact.dtype.size())).max().unwrap_or(0);
         let fitting = (CACHE / largest.div_ceil(trial).max(1)).clamp(FEW, MANY);
         Ok((1 << fitting.ilog2()).min(count.next_power_of_two()))
     }

@@ -95,6 +95,18 @@ impl Default for Integration {
     }
 }
 
+/// How DeepLIFT goes through max pooling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxPoolRule {
+    /// What rises goes to the element that is chosen, what falls to the one that was chosen in the reference. Attributions add up.
+    #[default]
+    Difference,
+    /// The same, but the plain derivative where a pool stands directly behind an activation, as Captum 0.9 has it (its issue 1104). Where the
+    /// reference is not the same all over a window, attributions do not add up.
+    Captum,
+}
+
 /// An attribution method with its arguments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
@@ -126,6 +138,9 @@ pub enum Method {
         /// Below which difference a multiplier is the derivative.
         #[serde(default = "tiny")]
         eps: f64,
+        /// How differences go through max pooling.
+        #[serde(default)]
+        max_pool: MaxPoolRule,
     },
     /// The difference that replacing a group of features by the baseline makes.
     FeatureAblation {},

@@ -43,6 +43,30 @@ fn a_fall_goes_to_the_element_that_was_chosen() {
     assert_eq!(values, [0.0, 0.0, 0.0, -8.0, 0.0, -7.0, 0.0, 0.0]);
 }
 
+/// A Relu and a pool behind it: where the reference is the same all over a window, the winner gets all; where it is not, Captum's way does not
+/// add up.
+#[test]
+fn behind_an_activation_captum_takes_the_derivative() {
+    let mut n = Network::new();
+    let (x, batch) = input(&mut n, &[1, 2]);
+    let y = n.add_node("relu", ops::Relu, &[x], "relu").unwrap();
+    let y = n.add_node("pool", max_pool(window(&[2], &[], &[])), &[y], "pool").unwrap();
+    n.add_output(y, DType::F32, &[batch, Dim::Fixed(1), Dim::Fixed(1)]);
+    let model = Model::from_network(n).unwrap();
+    let found = |rule: &str, base: [f32; 2]| {
+        let json = format!(r#"{{"name": "deep_lift", "max_pool": "{rule}"}}"#);
+        let asked = Spec { baseline: Baseline::Each, ..spec(method(&json)) };
+        let x = Tensor::new(&[1, 1, 2], vec![1.0f32, 2.0]).unwrap();
+        let base = Tensor::new(&[1, 1, 2], base.to_vec()).unwrap();
+        let batch = Batch { baselines: Some(vec![base]), ..Batch::new(vec![x]) };
+        explain(&model, &asked, &batch).attributions[0].to_f64().unwrap()
+    };
+    assert_eq!(found("difference", [4.0, 4.0]), [0.0, -2.0]);
+    assert_eq!(found("captum", [4.0, 4.0]), [0.0, -2.0]);
+    assert_eq!(found("difference", [5.0, 1.0]), [-3.0, 0.0]);
+    assert_eq!(found("captum", [5.0, 1.0]), [0.0, 1.0]);
+}
+
 /// Captum's `BasicModel_ConvNet_One_Conv`: a convolution of ones, flattened, a layer of ones and minus ones, a Relu.
 fn one_conv() -> Model {
     let mut n = Network::new();

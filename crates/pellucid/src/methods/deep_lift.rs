@@ -12,20 +12,28 @@ use crate::rules::{
     DividedDifference, MaxPoolDifference, ProductDifference, QuotientDifference, Reference, RefuseOthers,
     RuleTable, Selector, SoftmaxDifference,
 };
+use crate::spec::MaxPoolRule;
 
 /// The rule table of DeepLIFT (rescale).
-fn table(eps: f64) -> RuleTable {
+fn table(eps: f64, max_pool: MaxPoolRule) -> RuleTable {
+    let plain_behind_activations = max_pool == MaxPoolRule::Captum;
+    let pool = MaxPoolDifference { eps, plain_behind_activations };
     RuleTable::new()
         .with(Selector::OfKind(Kind::Elementwise), DividedDifference { eps })
         .with(Selector::Operators(&["Div"]), QuotientDifference)
         .with(Selector::Operators(&["Conv", "ConvTranspose", "Gemm", "MatMul", "Mul"]), ProductDifference)
-        .with(Selector::Operators(&["GlobalMaxPool", "MaxPool"]), MaxPoolDifference { eps })
+        .with(Selector::Operators(&["GlobalMaxPool", "MaxPool"]), pool)
         .with(Selector::Operators(&["Softmax"]), SoftmaxDifference { eps })
         .with(Selector::Any, RefuseOthers)
 }
 
 /// DeepLIFT with the rescale rule.
-pub(super) fn deep_lift(setup: &Setup<'_>, rows: usize, multiply: bool, eps: f64) -> Result<Compiled> {
+pub(super) fn deep_lift(
+    setup: &Setup<'_>,
+    rows: usize,
+    multiply: bool,
+    (eps, max_pool): (f64, MaxPoolRule),
+) -> Result<Compiled> {
     let mut frame = setup.frame_with(rows, true)?;
     let list = explained(setup, &frame)?;
     let bases = setup.baselines(&mut frame)?;
@@ -33,7 +41,7 @@ pub(super) fn deep_lift(setup: &Setup<'_>, rows: usize, multiply: bool, eps: f64
     let replaced: Vec<(ValueId, ValueId)> = list.iter().map(|&i| (frame.inputs[i], bases[i])).collect();
     let targets = frame.targets.clone();
     let reference = Reference::new(frame.b.replay(&replaced, &targets)?);
-    let table = table(eps);
+    let table = table(eps, max_pool);
     let mut outputs = Outputs::default();
     let mut results = Results::default();
     let shapes = sources.iter().map(|s| shape_of_source(&frame, *s)).collect();

@@ -188,20 +188,27 @@ class IntegratedGradients(_Attribution):
 
 
 class DeepLift(_Attribution):
-    """DeepLIFT with the rescale rule (Shrikumar et al. 2017)."""
+    """DeepLIFT with the rescale rule (Shrikumar et al. 2017).
+
+    ``max_pool="captum"`` gives Captum 0.9's numbers, which pass the plain derivative through a max pool directly behind an activation and do
+    not add up there; ``"difference"`` adds up.
+    """
 
     _method = "deep_lift"
 
-    def __init__(self, model: Any, multiply_by_inputs: bool = True, eps: float = 1e-10) -> None:
+    def __init__(
+        self, model: Any, multiply_by_inputs: bool = True, eps: float = 1e-10, max_pool: str = "captum"
+    ) -> None:
         super().__init__(model)
         self.multiply_by_inputs = multiply_by_inputs
         self.eps = eps
+        self.max_pool = max_pool
 
     def attribute(
         self, inputs: Any, baselines: Any = None, target: Any = None, return_convergence_delta: bool = False
     ) -> Any:
-        """Attributions of the shape of ``inputs``, which sum to F(inputs) − F(baselines)."""
-        arguments = {"multiply_by_inputs": self.multiply_by_inputs, "eps": self.eps}
+        """Attributions of the shape of ``inputs``. They sum to F(inputs) − F(baselines), but for what ``max_pool`` says."""
+        arguments = {"multiply_by_inputs": self.multiply_by_inputs, "eps": self.eps, "max_pool": self.max_pool}
         return self._run(inputs, target, baselines, arguments=arguments, delta=return_convergence_delta)
 
 
