@@ -231,10 +231,13 @@ pub(crate) fn narrow(axes: &[Axis; 3], rank: usize) -> impl Iterator<Item = usiz
 
 /// For operators that keep records (axis 0) apart and mix everything within each. Only the inputs at `allowed` may hold rows.
 pub(crate) fn rows(site: &RowsSite<'_>, allowed: &[usize]) -> OpResult<Vec<Option<Rows>>> {
-    if site.rows == 1 && site.inputs.iter().flatten().any(|x| x.rows.is_some()) {
+    let mut places = site.inputs.iter().flatten().filter_map(|x| x.rows);
+    if let (1, Some(first)) = (site.rows, places.next()) {
         // Everything is of the one row.
         let records = site.outputs.first().and_then(|o| o.shape.first()).copied().unwrap_or(1);
-        return site.all(Some(Rows { outer: records, ..Rows::BATCH }));
+        let whole = Rows { outer: records, ..Rows::BATCH };
+        let kept = first.axis == 0 && first.outer * first.inner == records && places.all(|r| r == first);
+        return site.all(Some(if kept { first } else { whole }));
     }
     site.only(allowed)?;
     let Some(rows) = allowed.iter().find_map(|&i| site.rows_of(i)) else { return site.all(None) };
