@@ -147,7 +147,7 @@ fn zero_where_nothing_is_allowed(b: &mut Builder, allowed: ValueId, weights: Val
 }
 
 /// Each head of [batch, heads, positions, size] as often, one behind the other, as there are queries' heads for it.
-fn repeat_heads(b: &mut Builder, x: ValueId, from: usize, to: usize) -> OpResult<ValueId> {
+pub(crate) fn repeat_heads(b: &mut Builder, x: ValueId, from: usize, to: usize) -> OpResult<ValueId> {
     if from == to {
         return Ok(x);
     }

@@ -54,6 +54,7 @@ operators! {
     average_pool: AveragePool;
     batch_normalization: BatchNormalization;
     bias_gelu: BiasGelu;
+    bit_cast: BitCast;
     bit_shift: BitShift;
     bitwise_and: BitwiseAnd;
     bitwise_not: BitwiseNot;
@@ -62,6 +63,7 @@ operators! {
     blackman_window: BlackmanWindow;
     cast: Cast;
     cast_like: CastLike;
+    causal_conv_with_state: CausalConvWithState;
     ceil: Ceil;
     celu: Celu;
     center_crop_pad: CenterCropPad;
@@ -78,6 +80,7 @@ operators! {
     cumsum: CumSum;
     depth_to_space: DepthToSpace;
     dequantize_linear: DequantizeLinear;
+    det: Det;
     div: Div;
     dropout: Dropout;
     dynamic_quantize_linear: DynamicQuantizeLinear;
@@ -123,6 +126,7 @@ operators! {
     leaky_relu: LeakyRelu;
     less: Less;
     less_or_equal: LessOrEqual;
+    linear_attention: LinearAttention;
     log: Log;
     log_softmax: LogSoftmax;
     lp_normalization: LpNormalization;
@@ -207,6 +211,7 @@ operators! {
     topk: TopK;
     transpose: Transpose;
     trilu: Trilu;
+    unique: Unique;
     unsqueeze: Unsqueeze;
     where_: Where;
     xor: Xor;
