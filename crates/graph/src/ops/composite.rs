@@ -63,11 +63,17 @@ fn body(op: &dyn Operator, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpRes
 /// The functions of an operator that follow from its `lower`.
 macro_rules! through_body {
     () => {
-        fn infer(&self, inputs: &[Option<crate::operator::Arg<'_>>]) -> OpResult<Vec<crate::graph::Fact>> {
+        fn infer(
+            &self,
+            inputs: &[Option<crate::operator::Arg<'_>>],
+        ) -> crate::error::OpResult<Vec<crate::graph::Fact>> {
             crate::ops::composite::infer(self, inputs)
         }
 
-        fn rows(&self, site: &crate::rows::RowsSite<'_>) -> OpResult<Vec<Option<crate::rows::Rows>>> {
+        fn rows(
+            &self,
+            site: &crate::rows::RowsSite<'_>,
+        ) -> crate::error::OpResult<Vec<Option<crate::rows::Rows>>> {
             crate::ops::composite::rows(self, site)
         }
 
@@ -79,7 +85,7 @@ macro_rules! through_body {
             &self,
             _inputs: &[Option<crate::tensor::View<'_>>],
             _outputs: &mut [crate::tensor::ViewMut<'_>],
-        ) -> OpResult<()> {
+        ) -> crate::error::OpResult<()> {
             crate::ops::composite::no_run(self)
         }
     };

@@ -30,3 +30,80 @@ pub(crate) fn window(
     let wide = b.constant_value(Tensor::vector((0..size).map(value).collect::<Vec<f64>>()));
     b.cast(wide, to)
 }
+
+/// A window function as an operator: its struct, its entry in the table and its cases, from the factors of its cosines and its values for four
+/// elements, periodic.
+macro_rules! cosine_window {
+    ($name:ident, $since:literal, $summary:literal, $factors:expr, $four:expr) => {
+        /// The operator's entry in the table.
+        pub static DEFINITION: crate::operator::Definition = crate::operator::Definition {
+            name: stringify!($name),
+            domain: "",
+            since: $since,
+            summary: $summary,
+            derivative: "its input is constant",
+            import: |node| {
+                node.expect_inputs(1, 1)?;
+                let dtype = super::convert::dtype;
+                let to = node.int("output_datatype")?.map_or(Ok(crate::tensor::DType::F32), dtype)?;
+                Ok(std::sync::Arc::new($name { periodic: node.flag("periodic", true)?, to }))
+            },
+            #[cfg(test)]
+            cases: tests::cases,
+        };
+
+        #[doc = concat!($summary, ".")]
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            /// Whether the window goes on from its end to its beginning.
+            pub periodic: bool,
+            /// The type of its elements.
+            pub to: crate::tensor::DType,
+        }
+
+        impl crate::operator::Operator for $name {
+            fn definition(&self) -> &'static crate::operator::Definition {
+                &DEFINITION
+            }
+
+            fn attributes(&self) -> crate::attributes::Attributes {
+                use crate::attributes::Attribute::Int;
+                crate::attributes::Attributes::new()
+                    .with("periodic", Int(i64::from(self.periodic)))
+                    .with("output_datatype", Int(super::convert::code(self.to)))
+            }
+
+            fn kind(&self, _active: &[bool]) -> crate::operator::Kind {
+                crate::operator::Kind::Constant
+            }
+
+            fn lower(
+                &self,
+                b: &mut crate::build::Builder,
+                inputs: &[Option<crate::graph::ValueId>],
+            ) -> crate::error::OpResult<Option<Vec<crate::graph::ValueId>>> {
+                let &[Some(size)] = inputs else { crate::refuse!("it needs one input") };
+                Ok(Some(vec![super::cosines::window(b, size, self.periodic, self.to, $factors)?]))
+            }
+
+            super::composite::through_body!();
+        }
+
+        #[cfg(test)]
+        mod tests {
+            use crate::cases::{Case, f64s};
+            use crate::tensor::{DType, Tensor};
+
+            pub(super) fn cases() -> Vec<Case> {
+                let of = |periodic, size: i64| {
+                    Case::new(super::$name { periodic, to: DType::F64 }).input(Tensor::scalar(size))
+                };
+                let four: [f64; 4] = $four;
+                let closed: Vec<f64> = four.into_iter().chain([four[0]]).collect();
+                vec![of(true, 4).expect(f64s(&[4], &four)), of(false, 5).expect(f64s(&[5], &closed))]
+            }
+        }
+    };
+}
+
+pub(crate) use cosine_window;

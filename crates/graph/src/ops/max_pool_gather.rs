@@ -52,6 +52,30 @@ pub(super) fn places(b: &mut Builder, window: &Window, x: ValueId) -> OpResult<(
     Ok((b.reshape(within, &flat)?, plane))
 }
 
+/// The cotangents of input 0 through the transposed operator, which has the same input 1; that has none.
+pub(super) fn transposed(b: &mut Builder, site: &Site<'_>, transpose: impl Operator) -> OpResult<Option<Cotangents>> {
+    let back = match site.cotangents[0] {
+        Some(g) if site.active(0) => Some(b.push(transpose, &[g, site.input(1)?])?),
+        _ => None,
+    };
+    Ok(Some(vec![back, None]))
+}
+
+/// The kind where input 0 is active, whose elements move to places that input 1 chooses.
+pub(super) fn kind_of_pair(active: &[bool], first: Kind) -> Kind {
+    match active {
+        [true, false] => first,
+        [false, true] => Kind::Constant,
+        _ => Kind::Other,
+    }
+}
+
+/// A MaxPool's window of a case.
+#[cfg(test)]
+pub(super) fn window_of(kernel: &[usize], strides: &[usize], pads: &[usize]) -> Window {
+    Window { kernel: kernel.to_vec(), strides: strides.to_vec(), pads: pads.to_vec(), ..Window::default() }
+}
+
 impl MaxPoolGather {
     fn compute<T: Real + Element>(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let axes = axes(&self.window, view(inputs, 1)?.shape)?;
@@ -81,11 +105,7 @@ impl Operator for MaxPoolGather {
     }
 
     fn kind(&self, active: &[bool]) -> Kind {
-        match active {
-            [true, false] => Kind::Route,
-            [false, true] => Kind::Constant,
-            _ => Kind::Other,
-        }
+        kind_of_pair(active, Kind::Route)
     }
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
@@ -93,10 +113,7 @@ impl Operator for MaxPoolGather {
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
-        let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None, None])) };
-        let scatter = MaxPoolScatter { window: self.window.clone() };
-        let back = if site.active(0) { Some(b.push(scatter, &[g, site.input(1)?])?) } else { None };
-        Ok(Some(vec![back, None]))
+        transposed(b, site, MaxPoolScatter { window: self.window.clone() })
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
@@ -119,15 +136,12 @@ impl Operator for MaxPoolGather {
 
 #[cfg(test)]
 mod tests {
-    use super::MaxPoolGather;
+    use super::{MaxPoolGather, window_of};
     use crate::cases::{Case, f64s};
-    use crate::ops::window::Window;
 
     pub(super) fn cases() -> Vec<Case> {
         let of = |kernel: &[usize], strides: &[usize], pads: &[usize]| {
-            let window =
-                Window { kernel: kernel.to_vec(), strides: strides.to_vec(), pads: pads.to_vec(), ..Window::default() };
-            Case::new(MaxPoolGather { window })
+            Case::new(MaxPoolGather { window: window_of(kernel, strides, pads) })
         };
         vec![
             of(&[2], &[], &[])

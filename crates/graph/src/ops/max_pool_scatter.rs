@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::max_pool::{axes, pooled};
-use super::max_pool_gather::places;
+use super::max_pool_gather::{kind_of_pair, places, transposed};
 use super::scatter::Reduction;
 use super::support::{data, fact, no_type, out, view};
 use super::window::{self, Window};
@@ -74,11 +74,7 @@ impl Operator for MaxPoolScatter {
     }
 
     fn kind(&self, active: &[bool]) -> Kind {
-        match active {
-            [true, false] => Kind::Affine,
-            [false, true] => Kind::Constant,
-            _ => Kind::Other,
-        }
+        kind_of_pair(active, Kind::Affine)
     }
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
@@ -86,10 +82,7 @@ impl Operator for MaxPoolScatter {
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
-        let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None, None])) };
-        let gather = MaxPoolGather { window: self.window.clone() };
-        let back = if site.active(0) { Some(b.push(gather, &[g, site.input(1)?])?) } else { None };
-        Ok(Some(vec![back, None]))
+        transposed(b, site, MaxPoolGather { window: self.window.clone() })
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
@@ -120,13 +113,11 @@ impl Operator for MaxPoolScatter {
 mod tests {
     use super::MaxPoolScatter;
     use crate::cases::{Case, f64s};
-    use crate::ops::window::Window;
+    use crate::ops::max_pool_gather::window_of;
 
     pub(super) fn cases() -> Vec<Case> {
         let of = |kernel: &[usize], strides: &[usize], pads: &[usize]| {
-            let window =
-                Window { kernel: kernel.to_vec(), strides: strides.to_vec(), pads: pads.to_vec(), ..Window::default() };
-            Case::new(MaxPoolScatter { window })
+            Case::new(MaxPoolScatter { window: window_of(kernel, strides, pads) })
         };
         vec![
             of(&[2], &[], &[])

@@ -8,7 +8,7 @@ use super::LayerNormalization;
 use super::composite::through_body;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
-use crate::error::{OpError, OpResult};
+use crate::error::OpResult;
 use crate::graph::ValueId;
 use crate::operator::{Definition, Kind, Operator};
 use crate::refuse;
@@ -35,6 +35,21 @@ pub struct SkipLayerNormalization {
     pub epsilon: f32,
 }
 
+/// x + skip + bias, of the shape of x.
+pub(super) fn skipped(
+    b: &mut Builder,
+    x: Option<ValueId>,
+    skip: Option<ValueId>,
+    bias: Option<ValueId>,
+) -> OpResult<ValueId> {
+    let (Some(x), Some(skip)) = (x, skip) else { refuse!("input 0 or 1 is missing") };
+    let sum = b.add(x, skip)?;
+    if b.shape(sum) != b.shape(x) {
+        refuse!("a skip of shape {:?} is larger than {:?}", b.shape(skip), b.shape(x));
+    }
+    bias.map_or(Ok(sum), |bias| b.add(sum, bias))
+}
+
 impl Operator for SkipLayerNormalization {
     fn definition(&self) -> &'static Definition {
         &DEFINITION
@@ -50,15 +65,7 @@ impl Operator for SkipLayerNormalization {
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let given = |i: usize| inputs.get(i).copied().flatten();
-        let needed = |i: usize| given(i).ok_or_else(|| OpError(format!("input {i} is missing")));
-        let x = needed(0)?;
-        let mut sum = b.add(x, needed(1)?)?;
-        if b.shape(sum) != b.shape(x) {
-            refuse!("a skip of shape {:?} is larger than {:?}", b.shape(needed(1)?), b.shape(x));
-        }
-        if let Some(bias) = given(4) {
-            sum = b.add(sum, bias)?;
-        }
+        let sum = skipped(b, given(0), given(1), given(4))?;
         let op = LayerNormalization { axis: -1, epsilon: self.epsilon };
         let mut outputs = b.node(Arc::new(op), &[Some(sum), given(2), given(3)])?;
         outputs.push(sum);

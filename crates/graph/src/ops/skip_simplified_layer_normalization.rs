@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::composite::through_body;
 use super::rms_normalization::over_root_mean_square;
+use super::skip_layer_normalization::skipped;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
-use crate::error::{OpError, OpResult};
+use crate::error::OpResult;
 use crate::graph::ValueId;
 use crate::operator::{Definition, Kind, Operator};
 use crate::refuse;
@@ -50,18 +51,11 @@ impl Operator for SkipSimplifiedLayerNormalization {
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let given = |i: usize| inputs.get(i).copied().flatten();
-        let needed = |i: usize| given(i).ok_or_else(|| OpError(format!("input {i} is missing")));
-        let x = needed(0)?;
-        let mut sum = b.add(x, needed(1)?)?;
-        if b.shape(sum) != b.shape(x) {
-            refuse!("a skip of shape {:?} is larger than {:?}", b.shape(needed(1)?), b.shape(x));
-        }
-        if let Some(bias) = given(3) {
-            sum = b.add(sum, bias)?;
-        }
+        let sum = skipped(b, given(0), given(1), given(3))?;
+        let Some(scale) = given(2) else { refuse!("input 2 is missing") };
         let (normal, inverse) = over_root_mean_square(b, sum, -1, f64::from(self.epsilon))?;
         let mean = b.zeros_like(inverse)?;
-        Ok(Some(vec![b.mul(normal, needed(2)?)?, mean, inverse, sum]))
+        Ok(Some(vec![b.mul(normal, scale)?, mean, inverse, sum]))
     }
 
     through_body!();

@@ -2,6 +2,7 @@
 
 use pellucid_graph::{Builder, Cotangents, OpResult, Site, ValueId, ops};
 
+use super::rescale::divided;
 use super::{Reference, Rule};
 
 /// y − y' = (max(y, y') − y') + (y − max(y, y')): the first part belongs to the element that the window chooses, the second to the one that
@@ -50,13 +51,7 @@ impl Rule for MaxPoolDifference {
         let there = b.select(both, nothing, fall)?;
         let mut part = |chosen_in: ValueId, change: ValueId, otherwise: ValueId| -> OpResult<ValueId> {
             let own = b.push(gather.clone(), &[difference, chosen_in])?;
-            let size = b.abs(own)?;
-            let least = b.scalar_like(own, self.eps)?;
-            let small = b.less(size, least)?;
-            // The divisor is made harmless where the quotient is not used.
-            let one = b.scalar_like(own, 1.0)?;
-            let divisor = b.select(small, one, own)?;
-            let ratio = b.div(change, divisor)?;
+            let (small, ratio) = divided(b, change, own, self.eps)?;
             let scaled = b.mul(g, ratio)?;
             let share = b.select(small, otherwise, scaled)?;
             b.push(ops::MaxPoolScatter { window: window.clone() }, &[share, chosen_in])

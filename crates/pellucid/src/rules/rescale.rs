@@ -1,8 +1,24 @@
 //! DeepLIFT's rescale rule (Shrikumar et al. 2017) for elementwise operators, and exact difference rules for products.
 
-use pellucid_graph::{Attribute, Builder, Cotangents, Kind, OpError, OpResult, Site, ops};
+use pellucid_graph::{Attribute, Builder, Cotangents, Kind, OpError, OpResult, Site, ValueId, ops};
 
 use super::{Reference, Rule};
+
+/// Where a difference is smaller than `eps`, and the ratio of a change to it, which is to be used elsewhere.
+pub(super) fn divided(
+    b: &mut Builder,
+    change: ValueId,
+    difference: ValueId,
+    eps: f64,
+) -> OpResult<(ValueId, ValueId)> {
+    let size = b.abs(difference)?;
+    let least = b.scalar_like(difference, eps)?;
+    let small = b.less(size, least)?;
+    // The divisor is made harmless where the quotient is not used.
+    let one = b.scalar_like(difference, 1.0)?;
+    let divisor = b.select(small, one, difference)?;
+    Ok((small, b.div(change, divisor)?))
+}
 
 /// The ratio of differences Δy / Δx; the derivative where |Δx| is below `eps`.
 #[derive(Clone, Copy, Debug)]
@@ -29,13 +45,7 @@ impl Rule for DividedDifference {
         let (Some(g), Some(derivative)) = (site.cotangents[0], plain[i]) else { return Ok(Some(plain)) };
         let dx = b.sub(x, reference.of(x))?;
         let dy = b.sub(y, reference.of(y))?;
-        let size = b.abs(dx)?;
-        let least = b.scalar_like(dx, self.eps)?;
-        let small = b.less(size, least)?;
-        // The divisor is made harmless where the quotient is not used.
-        let one = b.scalar_like(dx, 1.0)?;
-        let divisor = b.select(small, one, dx)?;
-        let ratio = b.div(dy, divisor)?;
+        let (small, ratio) = divided(b, dy, dx, self.eps)?;
         let scaled = b.mul(g, ratio)?;
         let mut found = vec![None; site.inputs.len()];
         found[i] = Some(b.select(small, derivative, scaled)?);
@@ -155,12 +165,7 @@ impl Rule for SoftmaxDifference {
         let through = b.add(direct, shared)?;
         let dx = b.sub(x, x0)?;
         let de = b.sub(e, e0)?;
-        let size = b.abs(dx)?;
-        let least = b.scalar_like(dx, self.eps)?;
-        let small = b.less(size, least)?;
-        let one = b.scalar_like(dx, 1.0)?;
-        let divisor = b.select(small, one, dx)?;
-        let ratio = b.div(de, divisor)?;
+        let (small, ratio) = divided(b, de, dx, self.eps)?;
         let slope = b.select(small, e, ratio)?;
         Ok(Some(vec![Some(b.mul(through, slope)?)]))
     }
