@@ -3,7 +3,7 @@
 use pellucid_engine::{Points, Sweep, Yield};
 use pellucid_graph::{Fact, Rows, ValueId};
 
-use crate::explanation::Evaluations;
+use crate::explanation::{Evaluations, InputUse, Source};
 use crate::frame::{Frame, RowInput};
 
 /// Where the results of a method are among those of the sweep.
@@ -19,7 +19,8 @@ pub(crate) struct Compiled {
     pub(crate) attributions: Vec<Vec<Option<usize>>>,
     /// For each source, its shape behind the rows.
     pub(crate) shapes: Vec<Vec<usize>>,
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) inputs: Vec<InputUse>,
     pub(crate) row_inputs: Vec<RowInput>,
     pub(crate) scale: &'static str,
     pub(crate) evaluations: Evaluations,

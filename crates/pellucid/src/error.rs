@@ -31,6 +31,14 @@ pub enum Error {
         /// What was expected and what was found.
         message: String,
     },
+    /// One of several items that were given at once.
+    #[error("item {item}: {source}")]
+    Item {
+        /// Its position, counted from 0.
+        item: usize,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// The specification contradicts itself, or the method does not have what it asks for.
     #[error("{0}")]
     Spec(String),

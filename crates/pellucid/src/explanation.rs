@@ -10,10 +10,11 @@ use crate::spec::Spec;
 pub struct Batch {
     /// For each input of the model, its rows: shape [rows, …]. Floats of any width; they are brought to the spec's precision.
     pub inputs: Vec<Tensor>,
-    /// For [`crate::Baseline::Each`], tensors like `inputs`; for [`crate::Baseline::Several`], tensors [samples, …].
+    /// For [`crate::Baseline::Each`], tensors like `inputs`; for [`crate::Baseline::Several`], tensors [samples, …]. One for each input; those
+    /// of inputs that need none are not looked at.
     pub baselines: Option<Vec<Tensor>>,
     /// For feature ablation: for each input the group of each feature, of integers, shape [1, …] or [rows, …]. Features with the same number
-    /// are replaced together, also across inputs. Without it each feature is a group.
+    /// are replaced together, also across inputs. Without it each feature is a group. Those of inputs held fixed are not looked at.
     pub feature_mask: Option<Vec<Tensor>>,
     /// For [`crate::Target::True`], each row's class.
     pub labels: Option<Vec<usize>>,
@@ -59,6 +60,32 @@ pub struct Record {
     pub instruction_set: String,
     /// Forward and backward passes through the model for each row.
     pub evaluations_per_row: Evaluations,
+    /// What part each input of the model played.
+    #[serde(default)]
+    pub inputs: Vec<InputUse>,
+}
+
+/// What part an input of the model played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputUse {
+    /// Its name.
+    pub name: String,
+    /// Whether it was explained, or brought to the baseline on the way to a layer; else it was held fixed.
+    pub explained: bool,
+    /// For an input of ids, the layers at whose outputs attribution started: its embeddings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embeddings: Vec<String>,
+}
+
+/// What attributions belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The input's name, or the layer's.
+    pub name: String,
+    /// For an input of ids, the layer at whose output attribution started: its embedding.
+    pub embedding: Option<String>,
+    /// The shape of the attributions that belong to one id: that of a row of the embedding's table; empty elsewhere.
+    pub vector: Vec<usize>,
 }
 
 /// How often the model was evaluated.
@@ -73,9 +100,10 @@ pub struct Evaluations {
 /// Attributions with what is needed to trust and repeat them.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// What the attributions belong to: the explained inputs' names, or the layer's.
-    pub sources: Vec<String>,
-    /// For each source, attributions of shape [rows, targets, …].
+    /// What the attributions belong to: the explained inputs, or the layer. An input of ids with several embeddings is there for each.
+    pub sources: Vec<Source>,
+    /// For each source, attributions of shape [rows, targets, …]; where attribution started at an embedding, the elements of its rows are
+    /// the last axes.
     pub attributions: Vec<Tensor>,
     /// For each target, its value for every row.
     pub output: Vec<Vec<f64>>,
@@ -87,4 +115,26 @@ pub struct Explanation {
     pub check: Option<Check>,
     /// What is needed to repeat it.
     pub record: Record,
+}
+
+impl Explanation {
+    /// The attributions of a source with one number for each id: those of an embedding's elements added up, as Captum's tutorials do. Where
+    /// attribution did not start at an embedding, as they are. `None` where there is no such source.
+    pub fn per_token(&self, source: usize) -> Option<Tensor> {
+        let (attributions, source) = (self.attributions.get(source)?, self.sources.get(source)?);
+        if source.embedding.is_none() {
+            return Some(attributions.clone());
+        }
+        let width: usize = source.vector.iter().product();
+        let mut shape = attributions.shape().to_vec();
+        if shape.get(2..)?.ends_with(&source.vector) {
+            shape.truncate(shape.len() - source.vector.len());
+        } else {
+            // A value whose rows are not its first axis is laid flat.
+            let last = shape.last_mut()?;
+            *last = last.checked_div(width)?;
+        }
+        let sums = attributions.to_f64()?.chunks(width.max(1)).map(|each| each.iter().sum::<f64>()).collect();
+        Some(Tensor::new(&shape, sums)?.with_precision(attributions.dtype()))
+    }
 }

@@ -9,7 +9,8 @@ use crate::compiled::Outputs;
 use crate::error::{Error, Result};
 use crate::explanation::Batch;
 use crate::model::Model;
-use crate::spec::{Baseline, Spec};
+use crate::spec::{Baseline, InputBaseline, Role, Spec};
+use crate::starts::Start;
 use crate::target;
 
 /// What a job computes with: the model, what is asked, and what the data looks like.
@@ -67,9 +68,7 @@ impl Setup<'_> {
     pub(crate) fn row_inputs(&self) -> Vec<RowInput> {
         let n = self.inputs.len();
         let mut list: Vec<RowInput> = (0..n).map(RowInput::Input).collect();
-        if matches!(self.spec.baseline, Baseline::Each | Baseline::Several) {
-            list.extend((0..n).map(RowInput::Baseline));
-        }
+        list.extend((0..n).filter(|&i| self.baseline_comes(i)).map(RowInput::Baseline));
         list.extend(
             (0..self.spec.targets.len())
                 .filter(|&t| target::is_per_row(&self.spec.targets[t]))
@@ -77,7 +76,7 @@ impl Setup<'_> {
         );
         if let Some(masks) = &self.batch.feature_mask {
             let own = |i: &usize| masks[*i].shape().first().is_some_and(|&d| d != 1);
-            list.extend((0..masks.len()).filter(own).map(RowInput::Mask));
+            list.extend((0..masks.len().min(n)).filter(own).map(RowInput::Mask));
         }
         list
     }
@@ -181,53 +180,119 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// The baseline of every input, for the rows of a frame.
-    pub(crate) fn baselines(&self, frame: &mut Frame) -> Result<Vec<ValueId>> {
-        let inputs = frame.inputs.clone();
-        inputs.iter().enumerate().map(|(i, &x)| self.baseline(frame, i, x)).collect()
+    /// What an input is compared with.
+    fn baseline_of(&self, input: usize) -> Result<InputBaseline> {
+        let names = self.model.input_names();
+        if let Some(own) = names.get(input).and_then(|n| self.spec.inputs.get(*n)?.baseline.clone()) {
+            return Ok(own);
+        }
+        Ok(match &self.spec.baseline {
+            Baseline::Zero => InputBaseline::Zero,
+            Baseline::Scalar(v) => InputBaseline::Scalar(*v),
+            Baseline::Row(rows) => InputBaseline::Row(rows.get(input).cloned().ok_or_else(|| {
+                Error::Baseline(format!(
+                    "it has rows for {} inputs, the model has {}",
+                    rows.len(),
+                    self.inputs.len()
+                ))
+            })?),
+            Baseline::Each | Baseline::Several => InputBaseline::Each,
+        })
     }
 
-    fn baseline(&self, frame: &mut Frame, i: usize, x: ValueId) -> Result<ValueId> {
+    /// Whether an input's baseline comes with the data.
+    pub(crate) fn baseline_comes(&self, input: usize) -> bool {
+        self.role(input) != Role::Fixed && matches!(self.baseline_of(input), Ok(InputBaseline::Each))
+    }
+
+    /// The values from which attributions start, each with what stands in its place at the baseline.
+    pub(crate) fn moves(&self, frame: &mut Frame, starts: &[Start]) -> Result<Vec<(ValueId, ValueId)>> {
+        starts.iter().map(|s| Ok((s.value, self.base(frame, s)?))).collect()
+    }
+
+    fn base(&self, frame: &mut Frame, start: &Start) -> Result<ValueId> {
+        let x = frame.inputs[start.input];
+        let baseline = self.baseline_of(start.input)?;
+        if start.embedding.is_none() {
+            return self.baseline(frame, start.input, x, &baseline);
+        }
+        if baseline == InputBaseline::Zero {
+            return frame.b.zeros_like(start.value).map_err(refused);
+        }
+        let ids = self.baseline(frame, start.input, x, &baseline)?;
+        let embedded = frame.b.replay(&[(x, ids)], &[start.value])?;
+        Ok(embedded.get(&start.value).copied().unwrap_or(start.value))
+    }
+
+    fn baseline(&self, frame: &mut Frame, i: usize, x: ValueId, baseline: &InputBaseline) -> Result<ValueId> {
         let fact = frame.b.fact(x).clone();
-        let b = &mut frame.b;
-        let constant = |value: f64| {
-            pellucid_graph::build::filled(fact.dtype, &fact.shape, value)
-                .or_else(|| Tensor::zeros(fact.dtype, &fact.shape).filter(|_| value == 0.0))
-                .ok_or_else(|| Error::Baseline(format!("input {i} is of type {}", fact.dtype)))
-        };
-        Ok(match &self.spec.baseline {
-            Baseline::Zero => b.constant_value(constant(0.0)?),
-            Baseline::Scalar(v) => b.constant_value(constant(*v)?),
-            Baseline::Row(rows) => {
+        let name = self.model.input_names().get(i).copied().unwrap_or_default();
+        let row = match baseline {
+            InputBaseline::Zero => {
+                let zeros = Tensor::zeros(fact.dtype, &fact.shape);
+                let zeros = zeros.ok_or_else(|| Error::Baseline(format!("input {name:?} is too large")))?;
+                return Ok(frame.b.constant_value(zeros));
+            }
+            InputBaseline::Text(text) if fact.dtype == DType::String => {
+                let all = Tensor::new(&fact.shape, vec![text.clone(); fact.len()]);
+                let all = all.ok_or_else(|| Error::Baseline(format!("input {name:?} is too large")))?;
+                return Ok(frame.b.constant_value(all));
+            }
+            InputBaseline::Text(_) => {
+                return Err(Error::Baseline(format!(
+                    "a text for input {name:?}, which is of {}",
+                    fact.dtype
+                )));
+            }
+            InputBaseline::Each => return frame.row_input(RowInput::Baseline(i), fact),
+            InputBaseline::Scalar(v) => vec![*v],
+            InputBaseline::Row(row) => {
                 let each: usize = fact.shape.iter().skip(1).product();
-                let row = rows.get(i).ok_or_else(|| {
-                    Error::Baseline(format!(
-                        "it has rows for {} inputs, the model has {}",
-                        rows.len(),
-                        self.inputs.len()
-                    ))
-                })?;
                 if row.len() != each {
                     return Err(Error::Baseline(format!(
                         "its row for input {i} has {} elements, expected {each}",
                         row.len()
                     )));
                 }
-                let all: Vec<f64> = row.iter().copied().cycle().take(fact.len()).collect();
-                let tensor = match fact.dtype {
-                    DType::F32 => Tensor::new(&fact.shape, all.iter().map(|&v| v as f32).collect()),
-                    DType::F64 => Tensor::new(&fact.shape, all),
-                    DType::I32 => Tensor::new(&fact.shape, all.iter().map(|&v| v as i32).collect()),
-                    DType::I64 => Tensor::new(&fact.shape, all.iter().map(|&v| v as i64).collect()),
-                    _ => None,
-                };
-                let tensor =
-                    tensor.ok_or_else(|| Error::Baseline(format!("input {i} is of type {}", fact.dtype)))?;
-                b.constant_value(tensor)
+                row.clone()
             }
-            Baseline::Each | Baseline::Several => frame.row_input(RowInput::Baseline(i), fact)?,
-        })
+        };
+        let all: Vec<f64> = row.iter().copied().cycle().take(fact.len()).collect();
+        let tensor =
+            tensor_of(&fact, &all).map_err(|why| Error::Baseline(format!("input {name:?} {why}")))?;
+        Ok(frame.b.constant_value(tensor))
     }
+}
+
+/// Numbers as elements of a type; integers from whole numbers only.
+fn tensor_of(fact: &Fact, values: &[f64]) -> Result<Tensor, String> {
+    let whole = |v: f64| {
+        let fits = v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0;
+        fits.then_some(v as i64).ok_or_else(|| format!("is of {}, {v} is none", fact.dtype))
+    };
+    let integers = || values.iter().map(|&v| whole(v)).collect::<Result<Vec<i64>, String>>();
+    macro_rules! narrow {
+        ($type:ty) => {{
+            let narrow =
+                |v: i64| <$type>::try_from(v).map_err(|_| format!("is of {}, {v} is none", fact.dtype));
+            Tensor::new(&fact.shape, integers()?.into_iter().map(narrow).collect::<Result<Vec<_>, _>>()?)
+        }};
+    }
+    let tensor = match fact.dtype {
+        DType::F32 => Tensor::new(&fact.shape, values.iter().map(|&v| v as f32).collect()),
+        DType::F64 => Tensor::new(&fact.shape, values.to_vec()),
+        DType::Bool => Tensor::new(&fact.shape, values.iter().map(|&v| v != 0.0).collect()),
+        DType::I64 => Tensor::new(&fact.shape, integers()?),
+        DType::I8 => narrow!(i8),
+        DType::I16 => narrow!(i16),
+        DType::I32 => narrow!(i32),
+        DType::U8 => narrow!(u8),
+        DType::U16 => narrow!(u16),
+        DType::U32 => narrow!(u32),
+        DType::U64 => narrow!(u64),
+        DType::String => None,
+    };
+    tensor.ok_or_else(|| format!("is of {}, which has no numbers", fact.dtype))
 }
 
 impl Frame {

@@ -3,6 +3,7 @@
 //! A [`Model`] is read from ONNX. A [`Spec`] says what to explain and how. [`Model::explain`] gives an [`Explanation`], which carries its
 //! own check and what is needed to repeat it.
 
+mod cache;
 mod compiled;
 pub mod error;
 pub mod explain;
@@ -11,16 +12,22 @@ mod frame;
 pub mod methods;
 pub mod model;
 pub mod quadrature;
+mod ragged;
 pub mod rules;
 pub mod spec;
+mod starts;
 mod target;
+mod task;
 
 pub use error::{Error, Result};
 pub use explain::{Explainer, instruction_set};
-pub use explanation::{Batch, Check, Evaluations, Explanation, Record};
+pub use explanation::{Batch, Check, Evaluations, Explanation, InputUse, Record, Source};
 pub use methods::{MethodInfo, TABLE as METHODS};
 pub use model::Model;
 pub use pellucid_engine as engine;
 pub use pellucid_graph as graph;
 pub use quadrature::{Quadrature, Rule as QuadratureRule};
-pub use spec::{Baseline, Integration, MaxPoolRule, Method, Precision, Scale, Spec, Target};
+pub use spec::{
+    Baseline, InputBaseline, InputSpec, Integration, MaxPoolRule, Method, Precision, Role, Scale, Spec,
+    Target,
+};

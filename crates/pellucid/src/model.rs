@@ -1,5 +1,6 @@
 //! A model: loaded, inspected, run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,14 +9,29 @@ use pellucid_graph::network::Declared;
 use pellucid_graph::{DType, Dim, Network, Rows, Specialisation, Tensor, View};
 use sha2::{Digest, Sha256};
 
+use crate::cache::{Cache, Kept, Key};
 use crate::error::{Error, Result};
 use crate::spec::Precision;
 
+/// The most rows that run at once.
+const MOST_ROWS: usize = 64;
+
 /// A trained network, read from ONNX.
+///
+/// Plans that were made for it are kept for the next call, a few of those used last: at most 16, of 256 MiB of weights in all or the last
+/// one alone. Clones share them, and calls from several threads may.
 #[derive(Clone, Debug)]
 pub struct Model {
     network: Arc<Network>,
     sha256: String,
+    plans: Arc<Cache>,
+}
+
+/// A plan that runs the model on rows, and the shapes of what it gives for a block of them.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    sweep: Sweep,
+    shapes: Vec<Vec<usize>>,
 }
 
 impl Precision {
@@ -55,7 +71,7 @@ impl Model {
 
     fn new(network: Network, bytes: &[u8]) -> Self {
         let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-        Self { network: Arc::new(network), sha256 }
+        Self { network: Arc::new(network), sha256, plans: Arc::default() }
     }
 
     /// What the file says.
@@ -101,20 +117,7 @@ impl Model {
     ) -> Result<Vec<Tensor>> {
         let inputs = self.prepare_inputs(inputs, precision)?;
         let count = rows_of(&inputs);
-        let tile = match self.network.fixed_rows() {
-            Some(n) => n,
-            None => self.tile(&inputs, symbols, precision)?,
-        };
-        let attempt = |rows: usize| -> Result<(Sweep, Vec<Vec<usize>>)> {
-            let specialised =
-                self.network.specialise(&self.specialisation(&inputs, rows, precision), symbols)?;
-            let graph = specialised.graph;
-            let stage = forward_stage(&self.network, &graph)?;
-            let shapes = graph.outputs().iter().map(|o| graph.shape(*o).to_vec()).collect();
-            let results = (0..symbols.len()).map(Yield::Before).collect();
-            Ok((Sweep { before: stage, point: None, after: None, results }, shapes))
-        };
-        let (sweep, shapes) = with_fallback(count, tile, attempt)?;
+        let Forward { sweep, shapes } = &*self.forward(&inputs, symbols, precision)?;
         let views: Vec<View<'_>> = inputs.iter().map(Tensor::view).collect();
         let found = sweep.run(&views, count, None, control)?;
         found
@@ -128,12 +131,66 @@ impl Model {
             .collect()
     }
 
+    /// The plan that runs the model on such inputs, planned now or before.
+    fn forward(&self, inputs: &[Tensor], symbols: &[usize], precision: Precision) -> Result<Arc<Forward>> {
+        let count = rows_of(inputs);
+        let key = Key::Run {
+            symbols: symbols.to_vec(),
+            precision,
+            shapes: shapes_behind_rows(inputs),
+            rows: count.max(1).next_power_of_two().min(MOST_ROWS),
+        };
+        if let Some(Kept::Run(ready)) = self.plans.get(&key) {
+            return Ok(ready);
+        }
+        let tile = match self.network.fixed_rows() {
+            Some(n) => n,
+            None => self.tile(inputs, symbols, precision)?,
+        };
+        let ready = Arc::new(with_fallback(count, tile, |rows| {
+            let specialised =
+                self.network.specialise(&self.specialisation(inputs, rows, precision), symbols)?;
+            let graph = specialised.graph;
+            let before = forward_stage(&self.network, &graph)?;
+            let shapes = graph.outputs().iter().map(|o| graph.shape(*o).to_vec()).collect();
+            let results = (0..symbols.len()).map(Yield::Before).collect();
+            Ok(Forward { sweep: Sweep { before, point: None, after: None, results }, shapes })
+        })?);
+        self.plans.put(key, Kept::Run(Arc::clone(&ready)), self.bytes_of_weights(precision));
+        Ok(ready)
+    }
+
+    /// The plans that are kept.
+    pub(crate) fn plans(&self) -> &Cache {
+        &self.plans
+    }
+
+    /// How many plans are kept.
+    pub fn kept_plans(&self) -> usize {
+        self.plans.len()
+    }
+
+    /// Lets go of the plans that are kept, and of their memory.
+    pub fn forget_plans(&self) {
+        self.plans.clear();
+    }
+
+    /// The bytes of the constants that a plan holds, about.
+    pub(crate) fn bytes_of_weights(&self, precision: Precision) -> usize {
+        let constants = self.network.symbols().iter().filter_map(|s| s.constant.as_ref());
+        let size = |t: &Tensor| {
+            let each = if t.dtype().is_float() { precision.dtype().size() } else { t.dtype().size() };
+            t.len().saturating_mul(each)
+        };
+        constants.fold(0, |sum: usize, t| sum.saturating_add(size(t)))
+    }
+
     /// How many rows to run at once: as many as there are, as long as the largest value stays in a core's cache, and a few in any case, so
     /// that weights are used more than once when they are fetched.
     fn tile(&self, inputs: &[Tensor], symbols: &[usize], precision: Precision) -> Result<usize> {
         const CACHE: usize = 1 << 20;
         const FEW: usize = 4;
-        const MANY: usize = 64;
+        const MANY: usize = MOST_ROWS;
         let count = rows_of(inputs).max(1);
         let trial = count.min(FEW);
         let specialised =
@@ -183,40 +240,67 @@ impl Model {
             )));
         }
         let count = rows_of(inputs);
-        inputs
-            .iter()
-            .zip(&names)
-            .enumerate()
-            .map(|(i, (tensor, name))| {
-                let bad = |message: String| Error::Input { name: (*name).to_owned(), message };
-                let Some(declared) = self.input_declared(i) else {
-                    return Err(bad("the file does not declare it".to_owned()));
-                };
-                if let Some(dims) = &declared.shape {
-                    let expected = || {
-                        let dims: Vec<String> = dims.iter().map(ToString::to_string).collect();
-                        format!("expected shape [{}], found {:?}", dims.join(", "), tensor.shape())
-                    };
-                    let fits = dims.len() == tensor.shape().len()
-                        && dims
-                            .iter()
-                            .zip(tensor.shape())
-                            .skip(1)
-                            .all(|(d, &n)| !matches!(d, Dim::Fixed(want) if *want != n));
-                    if !fits {
-                        return Err(bad(expected()));
-                    }
+        let mut prepared = Vec::with_capacity(inputs.len());
+        for (i, tensor) in inputs.iter().enumerate() {
+            if tensor.shape().first().is_some_and(|&n| n != count) {
+                return Err(Error::Input {
+                    name: names[i].to_owned(),
+                    message: format!("it has {:?} rows, the first input {count}", tensor.shape().first()),
+                });
+            }
+            prepared.push(self.prepare_input(i, tensor, precision)?);
+        }
+        self.check_symbols(inputs)?;
+        Ok(prepared)
+    }
+
+    /// One input in the type that the model declares; refused where shape or type do not fit.
+    pub(crate) fn prepare_input(
+        &self,
+        input: usize,
+        tensor: &Tensor,
+        precision: Precision,
+    ) -> Result<Tensor> {
+        let name = self.input_names().get(input).copied().unwrap_or_default().to_owned();
+        let bad = |message: String| Error::Input { name, message };
+        let Some(declared) = self.input_declared(input) else {
+            return Err(bad("the file does not declare it".to_owned()));
+        };
+        if let Some(dims) = &declared.shape {
+            let agree = |(d, &n): (&Dim, &usize)| !matches!(d, Dim::Fixed(want) if *want != n);
+            let fits =
+                dims.len() == tensor.shape().len() && dims.iter().zip(tensor.shape()).skip(1).all(agree);
+            if !fits {
+                let dims: Vec<String> = dims.iter().map(ToString::to_string).collect();
+                let expected = dims.join(", ");
+                return Err(bad(format!("expected shape [{expected}], found {:?}", tensor.shape())));
+            }
+        }
+        converted(tensor, declared.dtype, precision)
+            .ok_or_else(|| bad(format!("expected {}, found {}", declared.dtype, tensor.dtype())))
+    }
+
+    /// Whether dimensions of one name have one size in all inputs.
+    fn check_symbols(&self, inputs: &[Tensor]) -> Result<()> {
+        let mut sizes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for (i, tensor) in inputs.iter().enumerate() {
+            let dims = self.input_declared(i).and_then(|d| d.shape.as_deref()).unwrap_or_default();
+            for (dim, &size) in dims.iter().zip(tensor.shape()) {
+                let Dim::Symbol(symbol) = dim else { continue };
+                let (first, expected) = *sizes.entry(symbol).or_insert((i, size));
+                if size != expected {
+                    let names = self.input_names();
+                    return Err(Error::Input {
+                        name: names[i].to_owned(),
+                        message: format!(
+                            "its dimension {symbol:?} is {size}, that of input {:?} is {expected}",
+                            names[first]
+                        ),
+                    });
                 }
-                if tensor.shape().first().is_some_and(|&n| n != count) {
-                    return Err(bad(format!(
-                        "it has {:?} rows, the first input {count}",
-                        tensor.shape().first()
-                    )));
-                }
-                converted(tensor, declared.dtype, precision)
-                    .ok_or_else(|| bad(format!("expected {}, found {}", declared.dtype, tensor.dtype())))
-            })
-            .collect()
+            }
+        }
+        Ok(())
     }
 }
 
@@ -246,6 +330,11 @@ fn converted(tensor: &Tensor, declared: DType, precision: Precision) -> Option<T
         DType::Bool => Tensor::new(tensor.shape(), integers.iter().map(|&v| v != 0).collect()),
         _ => None,
     }
+}
+
+/// The shapes of inputs without their rows.
+pub(crate) fn shapes_behind_rows(inputs: &[Tensor]) -> Vec<Vec<usize>> {
+    inputs.iter().map(|t| t.shape().get(1..).unwrap_or(&[]).to_vec()).collect()
 }
 
 /// The number of rows: the first axis of the first input.

@@ -1,5 +1,7 @@
 //! What to explain and how: the specification that a result carries, and that can be given again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::quadrature::Rule;
@@ -52,6 +54,9 @@ pub enum Scale {
 }
 
 /// What the input is compared with.
+///
+/// For an input of ids these are ids, and the line runs between the embeddings of both. Only [`Self::Zero`] is not: it is the zero vector
+/// in place of every embedding, as Sundararajan et al. take it for text; the id 0 is `Scalar(0.0)`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Baseline {
@@ -60,12 +65,74 @@ pub enum Baseline {
     Zero,
     /// One number everywhere.
     Scalar(f64),
-    /// One row for all: for each input, its elements.
+    /// One row for all: for each input, its elements. Those of inputs that are held fixed are not looked at.
     Row(Vec<Vec<f64>>),
     /// A row for each row; comes with the data.
     Each,
     /// Several rows, over which attributions are averaged; they come with the data.
     Several,
+}
+
+/// What part an input of the model plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// By its type: floats are explained, and integers that name rows of an embedding's table, from the embedding's output on; everything
+    /// else is held fixed, and so are `token_type_ids`, `segment_ids` and `position_ids` beside other explained inputs. Methods that only
+    /// replace values explain every input of a model without embeddings.
+    #[default]
+    Automatic,
+    /// Explained.
+    Explained,
+    /// Held as it is: neither explained nor brought to a baseline.
+    Fixed,
+}
+
+/// What one input is compared with, as [`Baseline`] says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum InputBaseline {
+    /// Zero everywhere; the zero vector in place of every embedding.
+    Zero,
+    /// One number everywhere, or one id.
+    Scalar(f64),
+    /// One text everywhere, for an input of strings.
+    Text(String),
+    /// The elements of one row for all.
+    Row(Vec<f64>),
+    /// A row for each row; comes with the data.
+    Each,
+}
+
+/// What a specification says of one input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// Its part.
+    #[serde(default)]
+    pub role: Role,
+    /// What it is compared with; as the specification's baseline says where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<InputBaseline>,
+}
+
+impl InputSpec {
+    /// An explained input.
+    pub fn explained() -> Self {
+        Self { role: Role::Explained, baseline: None }
+    }
+
+    /// An input that is held as it is.
+    pub fn fixed() -> Self {
+        Self { role: Role::Fixed, baseline: None }
+    }
+
+    /// The same with a baseline of its own.
+    #[must_use]
+    pub fn against(mut self, baseline: InputBaseline) -> Self {
+        self.baseline = Some(baseline);
+        self
+    }
 }
 
 /// How a path is integrated.
@@ -188,6 +255,9 @@ pub struct Spec {
     /// What the input is compared with, for the methods that compare.
     #[serde(default)]
     pub baseline: Baseline,
+    /// What is said of single inputs, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, InputSpec>,
     /// The layer whose values are attributed to, for the layer methods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
@@ -217,6 +287,7 @@ impl Spec {
             targets: output_alone(),
             scale: Scale::default(),
             baseline: Baseline::default(),
+            inputs: BTreeMap::new(),
             layer: None,
             output: None,
             precision: Precision::default(),

@@ -171,7 +171,14 @@ impl Model {
 fn explanation<'py>(py: Python<'py>, found: &Explanation) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     let attributions: Vec<_> = found.attributions.iter().map(|t| array(py, t)).collect::<PyResult<_>>()?;
-    dict.set_item("sources", &found.sources)?;
+    let of =
+        |part: fn(&pellucid::Source) -> Option<String>| found.sources.iter().map(part).collect::<Vec<_>>();
+    dict.set_item("sources", of(|s| Some(s.name.clone())))?;
+    dict.set_item("embeddings", of(|s| s.embedding.clone()))?;
+    let per_token = (0..found.sources.len())
+        .map(|i| found.per_token(i).map(|t| array(py, &t)).transpose())
+        .collect::<PyResult<Vec<_>>>()?;
+    dict.set_item("per_token", per_token)?;
     dict.set_item("attributions", attributions)?;
     dict.set_item("output", &found.output)?;
     dict.set_item("baseline_output", &found.baseline_output)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pellucid::graph::Tensor;
-use pellucid::{Baseline, Batch, Explainer, Explanation, Precision, Spec, Target};
+use pellucid::{Baseline, Batch, Explainer, Explanation, Precision, Source, Spec, Target};
 
 use crate::activity::Activity;
 use crate::baseline::{self, Resolved};
@@ -230,6 +230,7 @@ impl Work<'_> {
                 steps.sources().iter().map(|c| c.name.clone()).collect(),
                 steps.tensor_columns().iter().map(|c| c.source).collect(),
             ),
+            None if self.request.fold => tokens(found),
             None => (tensor_features.clone(), (0..tensor_features.len()).collect()),
         };
         let kept = self.request.keep.iter().map(|name| {
@@ -256,10 +257,10 @@ impl Work<'_> {
         if let Some(names) = self.names.as_ref().filter(|n| is_input && n.len() == total) {
             return names.clone();
         }
-        let elements = |(name, shape): (&String, &&[usize])| {
+        let elements = |(source, shape): (&Source, &&[usize])| {
             let count: usize = shape.iter().product();
             let shape = shape.to_vec();
-            let name = name.clone();
+            let name = source.embedding.as_ref().unwrap_or(&source.name).clone();
             (0..count).map(move |i| element_name(&name, &shape, i)).collect::<Vec<_>>()
         };
         found.sources.iter().zip(&shapes).flat_map(elements).collect()
@@ -365,6 +366,31 @@ fn rows_of_baseline(request: &Request, found: usize, expected: usize) -> Error {
         "it has {found} rows; expected one, or one for each explained row, of which there are {expected} or more"
     );
     ErrorKind::Baseline { asked: request.baseline.to_string(), message }.into()
+}
+
+/// One feature for each id of an input whose attributions start at its embeddings, one for each element elsewhere, and for each element
+/// of the attributions its feature.
+fn tokens(found: &Explanation) -> (Vec<String>, Vec<usize>) {
+    let mut features: Vec<String> = Vec::new();
+    let mut fold = Vec::new();
+    for (i, source) in found.sources.iter().enumerate() {
+        let count: usize = found.attributions[i].shape().iter().skip(2).product();
+        let per_token = found.per_token(i);
+        let shape = per_token.as_ref().and_then(|t| t.shape().get(2..)).unwrap_or(&[]);
+        let places: usize = shape.iter().product();
+        let width = count.checked_div(places).unwrap_or(1).max(1);
+        let names: Vec<String> = (0..places).map(|p| element_name(&source.name, shape, p)).collect();
+        // Several embeddings of the same ids share their features.
+        let start = match features.windows(places.max(1)).position(|w| w == names) {
+            Some(start) => start,
+            None => {
+                features.extend(names);
+                features.len() - places
+            }
+        };
+        fold.extend((0..count).map(|e| start + e / width));
+    }
+    (features, fold)
 }
 
 /// `conv1[0,3,2]`: an element of a value by its indices.

@@ -7,9 +7,9 @@ use pellucid_graph::{DType, Fact, Rows, Tensor, ValueId, ops};
 
 use crate::compiled::{Compiled, Outputs, PointSet, Results, shape_of_source};
 use crate::error::{Error, Result};
-use crate::explanation::Evaluations;
+use crate::explanation::{Evaluations, Source};
 use crate::frame::{Frame, RowInput, Setup, refused};
-use crate::methods::gradient::names_of;
+use crate::starts::{Embedding, Start};
 
 /// The group of every feature of every input, and the groups that there are.
 struct Groups {
@@ -18,14 +18,16 @@ struct Groups {
     list: Vec<i64>,
 }
 
-/// F(x) − F(x with the group replaced), for every feature of the group.
+/// F(x) − F(x with the group replaced), for every feature of the group. The features of an input of ids are the ids: where it has an
+/// embedding, what is replaced are the id's vectors in there.
 pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) -> Result<Compiled> {
     let mut first = setup.frame(rows)?;
-    let groups = groups(setup, &first)?;
-    let list: Vec<usize> = (0..first.inputs.len()).collect();
+    let starts = setup.starts(&first)?;
+    let mut list: Vec<usize> = starts.iter().map(|s| s.input).collect();
+    list.dedup();
+    let groups = groups(setup, &first, &list)?;
     let targets = first.targets.clone();
-    let bases = setup.baselines(&mut first)?;
-    let replaced: Vec<(ValueId, ValueId)> = first.inputs.iter().copied().zip(bases).collect();
+    let replaced = setup.moves(&mut first, &starts)?;
     let at_base = first.b.replay(&replaced, &targets)?;
     let mut outputs = Outputs::default();
     let mut results = Results::default();
@@ -42,16 +44,23 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
     }
 
     let mut frame = setup.frame(points)?;
-    let shapes = frame.inputs.iter().map(|x| shape_of_source(&frame, *x)).collect();
-    let bases = setup.baselines(&mut frame)?;
+    let starts = setup.starts(&frame)?;
+    let shapes = list.iter().map(|&i| shape_of_source(&frame, frame.inputs[i])).collect();
     let mut masks = Vec::new();
-    let mut replaced = Vec::new();
-    for (i, base) in bases.iter().enumerate() {
+    for &i in &list {
+        let of_features = of_features(&mut frame, &groups, i)?;
         let x = frame.inputs[i];
-        let mask = mask(&mut frame, &groups, i, x)?;
-        let value = frame.b.select(mask, *base, x).map_err(refused)?;
-        masks.push(mask);
-        replaced.push((x, value));
+        masks.push((of_features, chosen(&mut frame, &i.to_string(), of_features, x)?));
+    }
+    let mut replaced = Vec::new();
+    for (s, (value, base)) in setup.moves(&mut frame, &starts)?.into_iter().enumerate() {
+        let place = list.iter().position(|&i| i == starts[s].input).unwrap_or(0);
+        let (of_features, mask) = masks[place];
+        let mask = match &starts[s].embedding {
+            None => mask,
+            Some(e) => of_vectors(&mut frame, (&starts[s], e), of_features, mask, s)?,
+        };
+        replaced.push((value, frame.b.select(mask, base, value).map_err(refused)?));
     }
     let map = frame.b.replay(&replaced, &targets)?;
     let mut summed = Outputs::default();
@@ -61,19 +70,21 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
         let whole = frame.carried(position, fact, batch);
         let without = map.get(t).copied().unwrap_or(*t);
         let difference = frame.b.sub(whole, without).map_err(refused)?;
-        for (i, mask) in masks.iter().enumerate() {
+        for (slot, (&i, (_, mask))) in attributions.iter_mut().zip(list.iter().zip(&masks)) {
             let shape = frame.b.shape(frame.inputs[i]).to_vec();
             let mut column = vec![1; shape.len()];
             column[0] = frame.count();
             let difference = frame.b.reshape(difference, &column).map_err(refused)?;
             let part = frame.b.masked(*mask, difference).map_err(refused)?;
             let part = frame.b.expand(part, &shape).map_err(refused)?;
-            attributions[i].push(Some(results.add(Yield::Sum(summed.add(part, batch)))));
+            slot.push(Some(results.add(Yield::Sum(summed.add(part, batch)))));
         }
     }
     let scale = frame.scale;
     let point = frame.stage(&[], &summed)?;
     let count = groups.list.len();
+    let names = setup.model.input_names();
+    let named = |&i: &usize| Source { name: names[i].to_owned(), embedding: None, vector: Vec::new() };
     Ok(Compiled {
         sweep: Sweep {
             before: first.stage(&[], &outputs)?,
@@ -89,7 +100,8 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
         baseline_outputs: Some(at_baseline),
         attributions,
         shapes,
-        sources: names_of(setup, &list),
+        sources: list.iter().map(named).collect(),
+        inputs: setup.uses(&starts),
         row_inputs: setup.row_inputs(),
         scale,
         evaluations: Evaluations { forward: count as u64 + 2, backward: 0 },
@@ -97,27 +109,69 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
     })
 }
 
-/// The elements of an input that the point's group replaces.
-fn mask(frame: &mut Frame, groups: &Groups, i: usize, x: ValueId) -> Result<ValueId> {
-    let fact = Fact { dtype: DType::I64, ..frame.b.fact(x).clone() };
-    let rank = fact.shape.len();
-    let of_features = match &groups.fixed[i] {
-        Some(tensor) => frame.b.constant_value(tensor.clone()),
-        None => frame.row_input(RowInput::Mask(i), fact)?,
-    };
-    let group = frame.point_number(0, &i.to_string(), DType::I64, Rows::BATCH, rank)?;
-    frame.b.push(ops::Equal, &[of_features, group]).map_err(refused)
+/// The group of every feature of an input.
+fn of_features(frame: &mut Frame, groups: &Groups, i: usize) -> Result<ValueId> {
+    match &groups.fixed[i] {
+        Some(tensor) => Ok(frame.b.constant_value(tensor.clone())),
+        None => {
+            let fact = Fact { dtype: DType::I64, ..frame.b.fact(frame.inputs[i]).clone() };
+            frame.row_input(RowInput::Mask(i), fact)
+        }
+    }
 }
 
-fn groups(setup: &Setup<'_>, frame: &Frame) -> Result<Groups> {
+/// Which elements the point's group replaces, `like` being a value whose rows lie as those of the groups do.
+fn chosen(frame: &mut Frame, name: &str, groups: ValueId, like: ValueId) -> Result<ValueId> {
+    let rank = frame.b.shape(like).len();
+    let rows = frame.rows_of(like).unwrap_or(Rows::BATCH);
+    let group = frame.point_number(0, name, DType::I64, rows, rank)?;
+    frame.b.push(ops::Equal, &[groups, group]).map_err(refused)
+}
+
+/// Which of an embedding's vectors the point's group replaces: the groups go the way that the ids go to the table.
+fn of_vectors(
+    frame: &mut Frame,
+    (start, embedding): (&Start, &Embedding),
+    of_features: ValueId,
+    mask: ValueId,
+    number: usize,
+) -> Result<ValueId> {
+    let x = frame.inputs[start.input];
+    let mut mask = mask;
+    if embedding.ids != x {
+        let shape = frame.b.shape(x).to_vec();
+        let fact = frame.b.fact(x).clone();
+        if !matches!(fact.dtype, DType::I64 | DType::I32) {
+            return Err(Error::Refused {
+                method: "Feature ablation",
+                reason: format!(
+                    "the ids of input {:?} are of {}, expected int64 or int32",
+                    frame.b.label(x),
+                    fact.dtype
+                ),
+            });
+        }
+        let whole = frame.b.expand(of_features, &shape).map_err(refused)?;
+        let whole = frame.b.cast(whole, fact.dtype).map_err(refused)?;
+        let moved = frame.b.replay(&[(x, whole)], &[embedding.ids])?;
+        let moved = moved.get(&embedding.ids).copied().unwrap_or(whole);
+        let moved = frame.b.cast(moved, DType::I64).map_err(refused)?;
+        mask = chosen(frame, &format!("embedding:{number}"), moved, embedding.ids)?;
+    }
+    let mut shape = frame.b.shape(mask).to_vec();
+    shape.extend(embedding.vector.iter().map(|_| 1));
+    frame.b.reshape(mask, &shape).map_err(refused)
+}
+
+fn groups(setup: &Setup<'_>, frame: &Frame, explained: &[usize]) -> Result<Groups> {
+    let mut fixed = vec![None; frame.inputs.len()];
     let Some(masks) = &setup.batch.feature_mask else {
         let mut next = 0i64;
-        let mut fixed = Vec::new();
-        for x in &frame.inputs {
-            let mut shape = frame.b.shape(*x).to_vec();
+        for &i in explained {
+            let mut shape = frame.b.shape(frame.inputs[i]).to_vec();
             shape[0] = 1;
             let n: usize = shape.iter().product();
-            fixed.push(Tensor::new(&shape, (next..next + n as i64).collect()));
+            fixed[i] = Tensor::new(&shape, (next..next + n as i64).collect());
             next += n as i64;
         }
         return Ok(Groups { fixed, list: (0..next).collect() });
@@ -129,9 +183,9 @@ fn groups(setup: &Setup<'_>, frame: &Frame) -> Result<Groups> {
             frame.inputs.len()
         )));
     }
-    let mut fixed = Vec::new();
     let mut all = BTreeSet::new();
-    for (i, mask) in masks.iter().enumerate() {
+    for &i in explained {
+        let mask = &masks[i];
         let shape = setup.inputs[i].shape();
         let bad = || {
             Error::Spec(format!(
@@ -149,7 +203,7 @@ fn groups(setup: &Setup<'_>, frame: &Frame) -> Result<Groups> {
             return Err(bad());
         }
         all.extend(values.iter().copied());
-        fixed.push(if one { Tensor::new(mask.shape(), values) } else { None });
+        fixed[i] = if one { Tensor::new(mask.shape(), values) } else { None };
     }
     Ok(Groups { fixed, list: all.into_iter().collect() })
 }

@@ -7,7 +7,7 @@ use crate::compiled::{Compiled, Outputs, Results, shape_of_source};
 use crate::error::Result;
 use crate::explanation::Evaluations;
 use crate::frame::{Setup, refused};
-use crate::methods::gradient::{explained, gradient, names_of};
+use crate::methods::gradient::gradient;
 use crate::rules::{
     DividedDifference, MaxPoolDifference, ProductDifference, QuotientDifference, Reference, RefuseOthers,
     RuleTable, Selector, SoftmaxDifference,
@@ -35,10 +35,9 @@ pub(super) fn deep_lift(
     (eps, max_pool): (f64, MaxPoolRule),
 ) -> Result<Compiled> {
     let mut frame = setup.frame_with(rows, true)?;
-    let list = explained(setup, &frame)?;
-    let bases = setup.baselines(&mut frame)?;
-    let sources: Vec<ValueId> = list.iter().map(|&i| frame.inputs[i]).collect();
-    let replaced: Vec<(ValueId, ValueId)> = list.iter().map(|&i| (frame.inputs[i], bases[i])).collect();
+    let starts = setup.starts(&frame)?;
+    let sources: Vec<ValueId> = starts.iter().map(|s| s.value).collect();
+    let replaced = setup.moves(&mut frame, &starts)?;
     let targets = frame.targets.clone();
     let reference = Reference::new(frame.b.replay(&replaced, &targets)?);
     let table = table(eps, max_pool);
@@ -74,7 +73,8 @@ pub(super) fn deep_lift(
         baseline_outputs: Some(at_baseline),
         attributions,
         shapes,
-        sources: names_of(setup, &list),
+        sources: setup.sources(&starts),
+        inputs: setup.uses(&starts),
         row_inputs: setup.row_inputs(),
         scale,
         evaluations: Evaluations { forward: 2, backward: 1 },

@@ -5,8 +5,8 @@ use pellucid_graph::differentiate::differentiate;
 use pellucid_graph::{Builder, OpResult, Rows, ValueId};
 
 use crate::compiled::{Compiled, Outputs, Results, shape_of_source};
-use crate::error::{Error, Result};
-use crate::explanation::Evaluations;
+use crate::error::Result;
+use crate::explanation::{Evaluations, InputUse, Source};
 use crate::frame::{Frame, Setup, refused};
 use crate::rules::{Guided, Reference, RuleTable, Selector};
 
@@ -26,20 +26,6 @@ pub(super) fn guided_backprop(setup: &Setup<'_>, rows: usize) -> Result<Compiled
     one_gradient(setup, rows, &table, &mut |_, _, g| Ok(g))
 }
 
-/// The explained inputs: those of floats.
-pub(super) fn explained(setup: &Setup<'_>, frame: &Frame) -> Result<Vec<usize>> {
-    let list: Vec<usize> =
-        (0..frame.inputs.len()).filter(|&i| frame.b.fact(frame.inputs[i]).dtype.is_float()).collect();
-    if list.is_empty() {
-        return Err(Error::Refused {
-            method: setup.spec.method.info().title,
-            reason: "none of its inputs is of floats; name a layer, such as the embedding's output, and use a layer method"
-                .to_owned(),
-        });
-    }
-    Ok(list)
-}
-
 /// The gradient of one target with respect to some values, under a rule table.
 pub(super) fn gradient(
     frame: &mut Frame,
@@ -56,12 +42,6 @@ pub(super) fn gradient(
     })?)
 }
 
-/// The names of the model's inputs at some positions.
-pub(super) fn names_of(setup: &Setup<'_>, list: &[usize]) -> Vec<String> {
-    let names = setup.model.input_names();
-    list.iter().map(|&i| names[i].to_owned()).collect()
-}
-
 type Finish<'a> = dyn FnMut(&mut Builder, ValueId, ValueId) -> OpResult<ValueId> + 'a;
 
 fn one_gradient(
@@ -71,9 +51,10 @@ fn one_gradient(
     finish: &mut Finish<'_>,
 ) -> Result<Compiled> {
     let frame = setup.frame(rows)?;
-    let list = explained(setup, &frame)?;
-    let sources: Vec<ValueId> = list.iter().map(|&i| frame.inputs[i]).collect();
-    single_stage(setup, frame, &sources, names_of(setup, &list), &mut |frame, target| {
+    let starts = setup.starts(&frame)?;
+    let sources: Vec<ValueId> = starts.iter().map(|s| s.value).collect();
+    let named = (setup.sources(&starts), setup.uses(&starts));
+    single_stage(setup, frame, &sources, named, &mut |frame, target| {
         let found = gradient(frame, target, &sources, table, None)?;
         found
             .into_iter()
@@ -91,7 +72,7 @@ pub(super) fn single_stage(
     setup: &Setup<'_>,
     mut frame: Frame,
     sources: &[ValueId],
-    names: Vec<String>,
+    (named, inputs): (Vec<Source>, Vec<InputUse>),
     attribute: &mut Attribute<'_>,
 ) -> Result<Compiled> {
     let mut outputs = Outputs::default();
@@ -120,7 +101,8 @@ pub(super) fn single_stage(
         baseline_outputs: None,
         attributions,
         shapes,
-        sources: names,
+        sources: named,
+        inputs,
         row_inputs: setup.row_inputs(),
         scale,
         evaluations: Evaluations::default(),

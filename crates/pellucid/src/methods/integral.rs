@@ -10,9 +10,9 @@ use pellucid_graph::{Fact, Graph, Rows, ValueId};
 
 use crate::compiled::{Compiled, Outputs, PointSet, Results, shape_of_source};
 use crate::error::Result;
-use crate::explanation::Evaluations;
+use crate::explanation::{Evaluations, InputUse};
 use crate::frame::{Frame, Setup, refused};
-use crate::methods::gradient::{explained, gradient, names_of};
+use crate::methods::gradient::gradient;
 use crate::methods::layer::layer_of;
 use crate::quadrature::Quadrature;
 use crate::rules::RuleTable;
@@ -36,20 +36,18 @@ struct Ends {
     at_baseline: Vec<usize>,
     /// For each source, its difference between the ends among the outputs; `None` where nobody asked for it.
     differences: Vec<Option<usize>>,
+    /// What part each input plays.
+    inputs: Vec<InputUse>,
 }
 
 /// Runs the model at both ends of the line from the baseline and finds where to cut it.
 fn ends(setup: &Setup<'_>, rows: usize, stop: Option<ValueId>, wants_differences: bool) -> Result<Ends> {
     let mut frame = setup.frame(rows)?;
     let sources = sources_of(setup, &frame)?;
-    let bases = setup.baselines(&mut frame)?;
     let targets = frame.targets.clone();
-    let replaced: Vec<(ValueId, ValueId)> = if setup.line_is_in_layer() {
-        frame.inputs.iter().copied().zip(bases).collect()
-    } else {
-        let list = explained(setup, &frame)?;
-        list.iter().map(|&i| (frame.inputs[i], bases[i])).collect()
-    };
+    let starts = setup.starts(&frame)?;
+    let replaced = setup.moves(&mut frame, &starts)?;
+    let inputs = setup.uses(&starts);
     let mut wanted = targets.clone();
     wanted.extend(&sources);
     let at_base = frame.b.replay(&replaced, &wanted)?;
@@ -89,7 +87,7 @@ fn ends(setup: &Setup<'_>, rows: usize, stop: Option<ValueId>, wants_differences
             *slot = Some(difference);
         }
     }
-    Ok(Ends { frame, outputs, results, cuts, values, at_baseline, differences })
+    Ok(Ends { frame, outputs, results, cuts, values, at_baseline, differences, inputs })
 }
 
 impl Setup<'_> {
@@ -104,7 +102,7 @@ fn sources_of(setup: &Setup<'_>, frame: &Frame) -> Result<Vec<ValueId>> {
     if setup.line_is_in_layer() {
         return Ok(vec![layer_of(setup, frame)?]);
     }
-    Ok(explained(setup, frame)?.into_iter().map(|i| frame.inputs[i]).collect())
+    Ok(setup.starts(frame)?.into_iter().map(|s| s.value).collect())
 }
 
 /// The values that are interpolated: those behind the affine prefix, where that saves products; else the sources themselves.
@@ -186,7 +184,7 @@ pub(super) fn gradients(
     multiply: bool,
 ) -> Result<Compiled> {
     let quadrature = Quadrature::of(integration.quadrature, integration.n_steps)?;
-    let Ends { frame: first, mut outputs, mut results, cuts, values, at_baseline, differences } =
+    let Ends { frame: first, mut outputs, mut results, cuts, values, at_baseline, differences, inputs } =
         ends(setup, rows, None, multiply)?;
 
     let mut frame = setup.frame(points)?;
@@ -234,10 +232,10 @@ pub(super) fn gradients(
         }
     }
     let scale = last.scale;
-    let names = if setup.line_is_in_layer() {
-        vec![setup.layer_name()]
+    let named = if setup.line_is_in_layer() {
+        vec![setup.layer_source()]
     } else {
-        names_of(setup, &explained(setup, &last)?)
+        setup.sources(&setup.starts(&last)?)
     };
     let after = last.stage(&[], &after)?;
     let n = quadrature.nodes().len();
@@ -256,7 +254,8 @@ pub(super) fn gradients(
         baseline_outputs: Some(at_baseline),
         attributions,
         shapes,
-        sources: names,
+        sources: named,
+        inputs,
         row_inputs: setup.row_inputs(),
         scale,
         evaluations: Evaluations { forward: n as u64 + 2, backward: n as u64 },
@@ -272,8 +271,8 @@ pub(super) fn conductance(
     integration: Integration,
 ) -> Result<Compiled> {
     let quadrature = Quadrature::of(integration.quadrature, integration.n_steps + 1)?;
-    let layer = layer_of(setup, &setup.frame(1)?)?;
-    let Ends { frame: first, mut outputs, mut results, cuts, values, at_baseline, .. } =
+    let layer = layer_of(setup, &setup.frame(rows)?)?;
+    let Ends { frame: first, mut outputs, mut results, cuts, values, at_baseline, inputs, .. } =
         ends(setup, rows, Some(layer), false)?;
 
     let mut frame = setup.frame(points)?;
@@ -321,7 +320,8 @@ pub(super) fn conductance(
         baseline_outputs: Some(at_baseline),
         attributions,
         shapes,
-        sources: vec![setup.layer_name()],
+        sources: vec![setup.layer_source()],
+        inputs,
         row_inputs: setup.row_inputs(),
         scale,
         evaluations: Evaluations { forward: 2 * n as u64 + 2, backward: n as u64 },

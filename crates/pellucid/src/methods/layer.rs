@@ -2,7 +2,7 @@
 
 use crate::compiled::Compiled;
 use crate::error::{Error, Result};
-use crate::explanation::Evaluations;
+use crate::explanation::{Evaluations, Source};
 use crate::frame::{Frame, Setup, refused};
 use crate::methods::gradient::{gradient, single_stage};
 use crate::rules::RuleTable;
@@ -25,8 +25,8 @@ pub(super) fn layer_of(setup: &Setup<'_>, frame: &Frame) -> Result<ValueId> {
 pub(super) fn activation(setup: &Setup<'_>, rows: usize) -> Result<Compiled> {
     let frame = setup.frame(rows)?;
     let layer = layer_of(setup, &frame)?;
-    let compiled =
-        single_stage(setup, frame, &[layer], vec![setup.layer_name()], &mut |_, _| Ok(vec![Some(layer)]))?;
+    let named = (vec![setup.layer_source()], setup.uses(&[]));
+    let compiled = single_stage(setup, frame, &[layer], named, &mut |_, _| Ok(vec![Some(layer)]))?;
     Ok(Compiled { evaluations: Evaluations { forward: 1, backward: 0 }, ..compiled })
 }
 
@@ -34,7 +34,8 @@ pub(super) fn activation(setup: &Setup<'_>, rows: usize) -> Result<Compiled> {
 pub(super) fn gradient_x_activation(setup: &Setup<'_>, rows: usize, multiply: bool) -> Result<Compiled> {
     let frame = setup.frame(rows)?;
     let layer = layer_of(setup, &frame)?;
-    let compiled = single_stage(setup, frame, &[layer], vec![setup.layer_name()], &mut |frame, target| {
+    let named = (vec![setup.layer_source()], setup.uses(&[]));
+    let compiled = single_stage(setup, frame, &[layer], named, &mut |frame, target| {
         let found = gradient(frame, target, &[layer], &RuleTable::new(), None)?;
         found
             .into_iter()
@@ -51,5 +52,10 @@ impl Setup<'_> {
     /// What the layer is called.
     pub(super) fn layer_name(&self) -> String {
         self.layer.map_or_else(String::new, |s| self.model.network().symbols()[s].name.clone())
+    }
+
+    /// The layer, as what attributions belong to.
+    pub(super) fn layer_source(&self) -> Source {
+        Source { name: self.layer_name(), embedding: None, vector: Vec::new() }
     }
 }

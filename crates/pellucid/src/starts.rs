@@ -1,0 +1,230 @@
+//! Where attribution starts: which inputs of the model are explained, and for inputs of ids the outputs of their embeddings.
+
+use pellucid_graph::{Attribute, Graph, Node, ValueId};
+
+use crate::error::{Error, Result};
+use crate::explanation::{InputUse, Source};
+use crate::frame::{Frame, Setup};
+use crate::spec::{Role, Spec};
+
+/// Inputs that by convention say what kind of token stands where, rather than which token.
+const BESIDE_TOKENS: [&str; 3] = ["position_ids", "segment_ids", "token_type_ids"];
+
+/// Operators that hand ids on as they are, in another shape or order or integer type.
+const MOVES: [&str; 10] =
+    ["Cast", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose"];
+
+/// A value from which attributions start.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    /// The input that it belongs to.
+    pub(crate) input: usize,
+    /// The input itself, or the output of its embedding.
+    pub(crate) value: ValueId,
+    pub(crate) embedding: Option<Embedding>,
+}
+
+/// A table from which an input's ids take rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Embedding {
+    pub(crate) layer: String,
+    /// The shape of a row of the table.
+    pub(crate) vector: Vec<usize>,
+    /// The ids as the table is asked for them.
+    pub(crate) ids: ValueId,
+}
+
+/// How a method treats inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It follows gradients from the inputs.
+    Gradient,
+    /// It only replaces values.
+    Replaces,
+    /// It attributes to a layer.
+    Layer,
+}
+
+impl Setup<'_> {
+    fn way(&self) -> Way {
+        match self.spec.method {
+            _ if self.spec.method.info().has_layer => Way::Layer,
+            crate::spec::Method::FeatureAblation {} => Way::Replaces,
+            _ => Way::Gradient,
+        }
+    }
+
+    /// The part that the specification gives an input.
+    pub(crate) fn role(&self, input: usize) -> Role {
+        let names = self.model.input_names();
+        names.get(input).and_then(|n| self.spec.inputs.get(*n)).map_or(Role::Automatic, |i| i.role)
+    }
+
+    /// The values from which attributions start, in the order of the inputs; an error that says what to do where there is none.
+    pub(crate) fn starts(&self, frame: &Frame) -> Result<Vec<Start>> {
+        let names = self.model.input_names();
+        let graph: &Graph = &frame.b;
+        let found: Vec<Vec<Start>> =
+            (0..frame.inputs.len()).map(|i| self.embeddings(graph, i, frame.inputs[i])).collect();
+        let embeds = found.iter().any(|f| !f.is_empty());
+        let way = self.way();
+        let mut list = Vec::new();
+        let mut beside = Vec::new();
+        for (i, embeddings) in found.into_iter().enumerate() {
+            let value = frame.inputs[i];
+            let dtype = graph.fact(value).dtype;
+            let itself = Start { input: i, value, embedding: None };
+            let embedded = !embeddings.is_empty();
+            match self.role(i) {
+                Role::Fixed => {}
+                _ if dtype.is_float() => list.push(itself),
+                Role::Automatic if embedded && BESIDE_TOKENS.contains(&names[i]) => beside.extend(embeddings),
+                _ if embedded => list.extend(embeddings),
+                Role::Automatic if way == Way::Replaces && !embeds => list.push(itself),
+                Role::Automatic => {}
+                Role::Explained if way != Way::Gradient => list.push(itself),
+                Role::Explained => {
+                    return Err(self.refusal(format!(
+                        "its input {:?} is of {dtype} and {}; hold it fixed, name a layer of floats and use a layer method, \
+                         or use feature_ablation, which replaces its values",
+                        names[i],
+                        why_not_embedded(graph, value)
+                    )));
+                }
+            }
+        }
+        if list.is_empty() {
+            list = beside;
+        }
+        // A layer's values and their gradient start at no input.
+        if list.is_empty() && (way != Way::Layer || self.spec.method.info().has_baseline) {
+            return Err(self.refusal(self.nothing_to_explain(graph, &frame.inputs)));
+        }
+        Ok(list)
+    }
+
+    fn refusal(&self, reason: String) -> Error {
+        Error::Refused { method: self.spec.method.info().title, reason }
+    }
+
+    fn nothing_to_explain(&self, graph: &Graph, inputs: &[ValueId]) -> String {
+        let each: Vec<String> = self
+            .model
+            .input_names()
+            .iter()
+            .zip(inputs)
+            .enumerate()
+            .map(|(i, (name, &x))| match self.role(i) {
+                Role::Fixed => format!("{name:?} is held fixed"),
+                _ => format!("{name:?} is of {} and {}", graph.fact(x).dtype, why_not_embedded(graph, x)),
+            })
+            .collect();
+        format!(
+            "none of its inputs can be explained: {}; name a layer of floats, such as the embedding's output, and use a layer \
+             method, or use feature_ablation with the input's role set to explained",
+            each.join(", ")
+        )
+    }
+
+    /// The embeddings that an input of ids names rows of, in the order of the graph.
+    fn embeddings(&self, graph: &Graph, input: usize, x: ValueId) -> Vec<Start> {
+        let fact = graph.fact(x);
+        if !is_integer(fact.dtype) {
+            return Vec::new();
+        }
+        let mut same = vec![false; graph.values().count()];
+        same[x.index()] = true;
+        let mut found = Vec::new();
+        for node in graph.nodes() {
+            if let Some((table, ids)) = table_and_ids(graph, node).filter(|(_, ids)| same[ids.index()]) {
+                let value = node.outputs[0];
+                let vector = graph.shape(table)[1..].to_vec();
+                let layer = self.layer_called(graph, node, value);
+                found.push(Start { input, value, embedding: Some(Embedding { layer, vector, ids }) });
+            } else if MOVES.contains(&node.op.definition().name)
+                && node.inputs.first().copied().flatten().is_some_and(|v| same[v.index()])
+            {
+                for o in node.outputs.iter().filter(|o| is_integer(graph.fact(**o).dtype)) {
+                    same[o.index()] = true;
+                }
+            }
+        }
+        found
+    }
+
+    /// What a person calls the output of a node: its module's path, where that leads to it, its name, or the node's.
+    fn layer_called(&self, graph: &Graph, node: &Node, value: ValueId) -> String {
+        let network = self.model.network();
+        let Some(name) = graph.value(value).name.as_deref() else { return node.name.to_string() };
+        let module = network.resolve(name).ok().and_then(|symbol| {
+            let made = network.nodes().iter().find(|n| n.outputs.contains(&Some(symbol)))?;
+            let module = made.module.as_ref()?;
+            (network.resolve(module).ok()? == symbol).then(|| module.clone())
+        });
+        module.unwrap_or_else(|| name.to_owned())
+    }
+
+    /// What attributions that start at `starts` belong to.
+    pub(crate) fn sources(&self, starts: &[Start]) -> Vec<Source> {
+        let names = self.model.input_names();
+        let one = |s: &Start| Source {
+            name: names[s.input].to_owned(),
+            embedding: s.embedding.as_ref().map(|e| e.layer.clone()),
+            vector: s.embedding.as_ref().map_or_else(Vec::new, |e| e.vector.clone()),
+        };
+        starts.iter().map(one).collect()
+    }
+
+    /// What part each input plays when attributions start at `starts`.
+    pub(crate) fn uses(&self, starts: &[Start]) -> Vec<InputUse> {
+        let of = |i: usize| starts.iter().filter(move |s| s.input == i);
+        let names = self.model.input_names();
+        let one = |(i, name): (usize, &&str)| InputUse {
+            name: (*name).to_owned(),
+            explained: of(i).next().is_some(),
+            embeddings: of(i).filter_map(|s| s.embedding.as_ref().map(|e| e.layer.clone())).collect(),
+        };
+        names.iter().enumerate().map(one).collect()
+    }
+}
+
+fn is_integer(dtype: pellucid_graph::DType) -> bool {
+    use pellucid_graph::DType;
+    !dtype.is_float() && !matches!(dtype, DType::Bool | DType::String)
+}
+
+/// For a node that takes rows of a constant table of floats: the table and the ids.
+fn table_and_ids(graph: &Graph, node: &Node) -> Option<(ValueId, ValueId)> {
+    let &[Some(table), Some(ids)] = node.inputs.as_slice() else { return None };
+    let first = matches!(node.op.attributes().get("axis"), None | Some(Attribute::Int(0)));
+    let rows = graph.constant(table).is_some_and(|t| t.dtype().is_float() && !t.shape().is_empty());
+    (node.op.definition().name == "Gather" && first && rows).then_some((table, ids))
+}
+
+/// Why attribution cannot start behind an input that is not of floats: what it becomes floats in.
+fn why_not_embedded(graph: &Graph, x: ValueId) -> String {
+    let active = graph.dependents(&[x]);
+    let becomes = graph.nodes().iter().find(|n| {
+        let reads = n.present().any(|v| active[v.index()] && !graph.fact(v).dtype.is_float());
+        reads && n.outputs.iter().any(|o| graph.fact(*o).dtype.is_float())
+    });
+    match becomes {
+        Some(n) => format!(
+            "no embedding was found behind it (a Gather by it from a constant table): {} at node {:?} turns it into floats",
+            n.op.definition().name,
+            n.name
+        ),
+        None => "nothing that is asked for depends on it through floats".to_owned(),
+    }
+}
+
+/// Whether every name for which the specification says something is an input of the model.
+pub(crate) fn check_inputs(spec: &Spec, names: &[&str]) -> Result<()> {
+    match spec.inputs.keys().find(|n| !names.contains(&n.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::Spec(format!(
+            "the specification speaks of an input {name:?}; the model's inputs are {}",
+            names.join(", ")
+        ))),
+    }
+}
