@@ -60,7 +60,7 @@ impl Case {
         inputs: Vec<Tensor>,
         outputs: usize,
     ) -> Self {
-        let definition = ops::find("", name).unwrap_or_else(|| panic!("no operator {name}"));
+        let definition = definition(name);
         let mut left: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         let given = left.iter().enumerate().map(|(i, t)| ImportInput::Value(i, t.clone())).collect();
         let mut node = Import { operator: name, opset, attributes, inputs: given, outputs };
@@ -75,6 +75,19 @@ impl Case {
             })
             .collect();
         Self { op, inputs, ..Self::new(ops::Relu) }
+    }
+
+    /// The same operator with its floats in another precision.
+    pub(crate) fn in_precision(mut self, precision: DType) -> Self {
+        if let Some(op) = self.op.with_precision(precision) {
+            self.op = op;
+        }
+        self
+    }
+
+    /// What the node gives.
+    pub(crate) fn outputs(&self) -> Vec<Tensor> {
+        self.run(&self.inputs)
     }
 
     /// One more input.
@@ -202,6 +215,22 @@ impl Case {
         let float = |t: &Option<Tensor>| t.as_ref().is_some_and(|t| t.dtype() == DType::F64 && !t.is_empty());
         (0..self.inputs.len()).filter(|i| float(&self.inputs[*i]) && !self.fixed.contains(i)).collect()
     }
+}
+
+/// An operator's entry, of ONNX's own domain or of ai.onnx.ml.
+fn definition(name: &str) -> &'static crate::operator::Definition {
+    let found = ops::find("", name).or_else(|| ops::find("ai.onnx.ml", name));
+    found.unwrap_or_else(|| panic!("no operator {name}"))
+}
+
+/// What reading a node with one input gives.
+pub(crate) fn import_alone(
+    name: &str,
+    opset: i64,
+    attributes: &Attributes,
+) -> crate::OpResult<Arc<dyn Operator>> {
+    let inputs = vec![ImportInput::Value(0, None)];
+    (definition(name).import)(&mut Import { operator: name, opset, attributes, inputs, outputs: 1 })
 }
 
 /// A tensor of 64-bit floats.

@@ -12,10 +12,14 @@ mod convolve;
 mod cosines;
 mod elementwise;
 mod equation;
+mod forest;
 pub mod loss;
+mod mapping;
 pub mod microsoft_scores;
+mod ml;
 mod number;
 mod positions;
+pub mod post_transform;
 mod product;
 mod quantized;
 pub mod recurrent;
@@ -24,6 +28,7 @@ mod resampling;
 pub mod scatter;
 mod soft;
 mod support;
+mod support_vectors;
 pub mod window;
 
 macro_rules! operators {
@@ -45,6 +50,7 @@ operators! {
     and: And;
     argmax: ArgMax;
     argmin: ArgMin;
+    array_feature_extractor: ArrayFeatureExtractor;
     asin: Asin;
     asinh: Asinh;
     atan: Atan;
@@ -54,6 +60,7 @@ operators! {
     average_pool: AveragePool;
     batch_normalization: BatchNormalization;
     bias_gelu: BiasGelu;
+    binarizer: Binarizer;
     bit_cast: BitCast;
     bit_shift: BitShift;
     bitwise_and: BitwiseAnd;
@@ -63,6 +70,7 @@ operators! {
     blackman_window: BlackmanWindow;
     cast: Cast;
     cast_like: CastLike;
+    category_mapper: CategoryMapper;
     causal_conv_with_state: CausalConvWithState;
     ceil: Ceil;
     celu: Celu;
@@ -93,6 +101,7 @@ operators! {
     expand: Expand;
     eye_like: EyeLike;
     fast_gelu: FastGelu;
+    feature_vectorizer: FeatureVectorizer;
     flatten: Flatten;
     floor: Floor;
     fused_gemm: FusedGemm;
@@ -117,16 +126,20 @@ operators! {
     hardmax: Hardmax;
     identity: Identity;
     if_: If;
+    imputer: Imputer;
     instance_normalization: InstanceNormalization;
     is_inf: IsInf;
     is_nan: IsNaN;
     lrn: Lrn;
     lstm: Lstm;
+    label_encoder: LabelEncoder;
     layer_normalization: LayerNormalization;
     leaky_relu: LeakyRelu;
     less: Less;
     less_or_equal: LessOrEqual;
     linear_attention: LinearAttention;
+    linear_classifier: LinearClassifier;
+    linear_regressor: LinearRegressor;
     log: Log;
     log_softmax: LogSoftmax;
     lp_normalization: LpNormalization;
@@ -148,8 +161,10 @@ operators! {
     neg: Neg;
     negative_log_likelihood_loss: NegativeLogLikelihoodLoss;
     non_zero: NonZero;
+    normalizer: Normalizer;
     not: Not;
     one_hot: OneHot;
+    one_hot_encoder: OneHotEncoder;
     or: Or;
     prelu: PRelu;
     pad: Pad;
@@ -171,12 +186,16 @@ operators! {
     reduce_prod: ReduceProd;
     reduce_sum: ReduceSum;
     reduce_sum_square: ReduceSumSquare;
+    regex_full_match: RegexFullMatch;
     relu: Relu;
     reshape: Reshape;
     resize: Resize;
     reverse_sequence: ReverseSequence;
     rotary_embedding: RotaryEmbedding;
     round: Round;
+    svm_classifier: SvmClassifier;
+    svm_regressor: SvmRegressor;
+    scaler: Scaler;
     scatter_elements: ScatterElements;
     scatter_nd: ScatterND;
     selu: Selu;
@@ -199,6 +218,9 @@ operators! {
     split: Split;
     sqrt: Sqrt;
     squeeze: Squeeze;
+    string_concat: StringConcat;
+    string_normalizer: StringNormalizer;
+    string_split: StringSplit;
     sub: Sub;
     sum: Sum;
     swiglu: SwiGlu;
@@ -206,15 +228,20 @@ operators! {
     tan: Tan;
     tanh: Tanh;
     tensor_scatter: TensorScatter;
+    tfidf_vectorizer: TfIdfVectorizer;
     thresholded_relu: ThresholdedRelu;
     tile: Tile;
     topk: TopK;
     transpose: Transpose;
+    tree_ensemble: TreeEnsemble;
+    tree_ensemble_classifier: TreeEnsembleClassifier;
+    tree_ensemble_regressor: TreeEnsembleRegressor;
     trilu: Trilu;
     unique: Unique;
     unsqueeze: Unsqueeze;
     where_: Where;
     xor: Xor;
+    zip_map: ZipMap;
 }
 
 /// The definition of an operator by its domain and name.
