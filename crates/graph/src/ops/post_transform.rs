@@ -87,7 +87,7 @@ impl PostTransform {
     }
 }
 
-/// √2 · erf⁻¹(2x − 1), by Winitzki's formula with the constants of ONNX Runtime.
+/// √2 · erf⁻¹(2x − 1), by Winitzki's formula, as in ONNX Runtime.
 fn probit(b: &mut Builder, x: ValueId) -> OpResult<ValueId> {
     const A: f64 = 0.147;
     let x = b.scale(x, 2.0)?;
@@ -98,7 +98,7 @@ fn probit(b: &mut Builder, x: ValueId) -> OpResult<ValueId> {
     let rest = b.shift(rest, 1.0)?;
     let log = b.log(rest)?;
     let half = b.scale(log, 0.5)?;
-    let v = b.shift(half, 2.0 / (3.14159 * A))?;
+    let v = b.shift(half, 2.0 / (std::f64::consts::PI * A))?;
     let w = b.scale(log, 1.0 / A)?;
     let inner = b.mul(v, v)?;
     let inner = b.sub(inner, w)?;

@@ -182,7 +182,7 @@ impl Operator for TfIdfVectorizer {
         };
         let columns = x.shape.last().copied().unwrap_or(0);
         let width = self.weights.len();
-        let rows = if width == 0 { 0 } else { output(outputs, 0)?.shape.iter().product::<usize>() / width };
+        let rows = output(outputs, 0)?.shape.iter().product::<usize>().checked_div(width).unwrap_or(0);
         for r in 0..rows {
             let counts = self.count(&tokens[r * columns..(r + 1) * columns]);
             match &mut output(outputs, 0)?.data {
