@@ -271,8 +271,14 @@ impl Reader<'_> {
         }
         let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|t| t.value.as_ref())
         else {
-            if info.r#type.as_ref().is_some_and(|t| t.value.is_some()) {
-                self.network.warnings.push(format!("value {:?} is not a tensor", target.name));
+            match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
+                Some(type_proto::Value::SequenceType(s)) if is_map(s) => self.network.warnings.push(format!(
+                    "value {:?} is a map from labels to scores for each row; it is given as the tensor of its scores, one column for \
+                     each label",
+                    target.name
+                )),
+                Some(_) => self.network.warnings.push(format!("value {:?} is not a tensor", target.name)),
+                None => {}
             }
             return;
         };
@@ -372,6 +378,12 @@ impl Reader<'_> {
         let name = self.names.fresh(format!("{label}:{input}"));
         self.network.add_constant(&name, tensor)
     }
+}
+
+/// Whether a sequence is of maps, as ZipMap's output is.
+fn is_map(sequence: &type_proto::Sequence) -> bool {
+    let element = sequence.elem_type.as_ref().and_then(|t| t.value.as_ref());
+    matches!(element, Some(type_proto::Value::MapType(_)))
 }
 
 fn dim(dim: &tensor_shape_proto::Dimension) -> Dim {
