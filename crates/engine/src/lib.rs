@@ -3,12 +3,14 @@
 //! A [`Plan`] is a graph ready to run on one thread. A [`Sweep`] runs plans over rows × points on all threads, in memory that does
 //! not grow with either, with the same bits for any number of threads.
 
+mod columns;
 pub mod error;
 mod fuse;
 pub mod plan;
 pub mod profile;
 pub mod stage;
 pub mod sweep;
+mod tile;
 
 pub use error::{Error, Result};
 pub use plan::{Plan, Workspace};

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use pellucid_graph::rows::{RowsInput, same_in_all_rows};
 use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut, ValueId};
 
+use crate::columns::columns;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 
@@ -17,6 +18,15 @@ pub enum Feed {
     Carried(usize),
     /// A number for each point, by position.
     Point(usize),
+    /// A value on a line, for each point: an output of the first stage, plus the point's number times another one.
+    Line {
+        /// Where the line begins, by position among the outputs of the first stage.
+        start: usize,
+        /// What the number is multiplied with, likewise.
+        difference: usize,
+        /// The number, by position.
+        number: usize,
+    },
     /// A sum over the row's points, by position among the outputs of the point stage.
     Sum(usize),
 }
@@ -103,6 +113,8 @@ pub struct Stage {
     pub(crate) feeds: Vec<Feed>,
     pub(crate) inputs: Vec<Layout>,
     pub(crate) outputs: Vec<Layout>,
+    /// Whether points lie side by side.
+    pub(crate) columns: bool,
     output_rows: Vec<Option<Rows>>,
 }
 
@@ -144,8 +156,31 @@ impl Stage {
             feeds: feeds.to_vec(),
             inputs: graph.inputs().iter().zip(input_rows).map(|(&id, r)| layout(id, *r)).collect(),
             outputs: graph.outputs().iter().zip(&output_rows).map(|(&id, r)| layout(id, *r)).collect(),
+            columns: false,
             output_rows,
         })
+    }
+
+    /// The same for a stage that runs on points. Where the graph allows it they are laid side by side, whatever their number.
+    pub fn of_points(
+        graph: &Graph,
+        feeds: &[Feed],
+        input_rows: &[Option<Rows>],
+        constant_rows: &[Option<Rows>],
+    ) -> Result<Self> {
+        let first = input_rows.iter().all(|r| *r == Some(Rows::BATCH));
+        let Some(turned) = first.then(|| columns(graph)).flatten() else {
+            return Self::new(graph, feeds, input_rows, constant_rows);
+        };
+        let last = |id: &ValueId| Some(Rows::plain(turned.shape(*id).len().saturating_sub(1)));
+        let input_rows: Vec<Option<Rows>> = turned.inputs().iter().map(last).collect();
+        let stage = Self::new(&turned, feeds, &input_rows, constant_rows)?;
+        Ok(Self { columns: true, ..stage })
+    }
+
+    /// Whether points lie side by side.
+    pub fn in_columns(&self) -> bool {
+        self.columns
     }
 
     /// Where the rows of the outputs lie; `None` for one that is the same for all rows.

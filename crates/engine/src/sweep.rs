@@ -1,23 +1,25 @@
 //! Running rows × points: a first stage on blocks of rows, a stage on tiles of points whose outputs are summed over each row's points, and
 //! a last stage on blocks of rows again.
 //!
-//! Sums are taken in a fixed order: the points of a row in groups of [`GROUP`], each group added up on its own, the groups then
+//! Sums are taken in a fixed order: the points of a row in groups of [`GROUP`] or [`GROUP_IN_COLUMNS`], each group added up on its own, the groups then
 //! added in order. So the same bits come out for any number of threads, whatever the tile.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
-use pellucid_kernels::{Real, broadcast};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::plan::Workspace;
 use crate::profile::Profile;
 use crate::stage::{Feed, Layout, Stage, copy_row};
+use crate::tile::{self, Filler, Group, Segment, Sums};
 
 /// The number of neighbouring points of a row that are added up before their sum is added to the row's.
 pub const GROUP: usize = 32;
+/// The same where points lie side by side.
+pub const GROUP_IN_COLUMNS: usize = 64;
 
 /// The points of each row.
 pub trait Points: Sync {
@@ -87,18 +89,6 @@ struct Spaces {
     after: Option<Workspace>,
     profile: Option<Profile>,
 }
-
-/// One group of a row's points.
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    /// The row, counted in its block.
-    local: usize,
-    first: usize,
-    count: usize,
-}
-
-/// A row's sums, one buffer for each output of the point stage.
-type Sums = Vec<Buffer>;
 
 impl Sweep {
     /// Runs over all rows of `inputs`, whose first axis they are, and gives each result with its rows first.
@@ -182,6 +172,13 @@ impl Sweep {
                         self.record(Yield::Sum(i))
                     }
                     Feed::Point(_) => (fact.dtype, 1),
+                    Feed::Line { start, difference, .. }
+                        if start.max(difference) < self.before.outputs.len()
+                            && self.record(Yield::Before(start))
+                                == self.record(Yield::Before(difference)) =>
+                    {
+                        self.record(Yield::Before(start))
+                    }
                     other => return Err(Error::Mismatch(format!("{other:?} feeds nothing"))),
                 };
                 if dtype != fact.dtype || record != layout.record() {
@@ -232,25 +229,26 @@ impl Job<'_> {
         self.feed_rows(before, &mut spaces.before, first, count, None, None);
         enter(&mut spaces.profile, "row");
         before.plan.run(&mut spaces.before, spaces.profile.as_mut())?;
-        let mut sums: Vec<Sums> = Vec::new();
+        let mut sums: Vec<Vec<Buffer>> = Vec::new();
         if let (Some(stage), Some(points)) = (&sweep.point, self.points) {
+            let size = group_size(stage);
             let groups: Vec<Group> = (0..count)
                 .flat_map(|local| {
                     let n = points.count(first + local);
-                    (0..n.div_ceil(GROUP)).map(move |g| Group {
+                    (0..n.div_ceil(size)).map(move |g| Group {
                         local,
-                        first: g * GROUP,
-                        count: GROUP.min(n - g * GROUP),
+                        first: g * size,
+                        count: size.min(n - g * size),
                     })
                 })
                 .collect();
-            sums = (0..count).map(|_| zero_sums(stage)).collect();
+            sums = (0..count).map(|_| tile::zeros(stage)).collect();
             enter(&mut spaces.profile, "point");
             if alone || groups.len() == 1 {
                 let Spaces { before, point, profile, .. } = &mut spaces;
                 if let Some(space) = point {
                     self.tiles(stage, points, first, &groups, before, space, profile, &mut |group, part| {
-                        add_sums(&mut sums[group.local], part);
+                        tile::add(&mut sums[group.local], part);
                     })?;
                 }
             } else {
@@ -278,7 +276,7 @@ impl Job<'_> {
         first: usize,
         count: usize,
         before: Option<&Workspace>,
-        sums: Option<&[Sums]>,
+        sums: Option<&[Vec<Buffer>]>,
     ) {
         for (i, (feed, layout)) in stage.feeds.iter().zip(&stage.inputs).enumerate() {
             for row in 0..layout.rows {
@@ -302,7 +300,7 @@ impl Job<'_> {
                             copy_row((sums[local][k].as_slice(), from, 0), to);
                         }
                     }
-                    Feed::Point(_) => {}
+                    Feed::Point(_) | Feed::Line { .. } => {}
                 }
             }
         }
@@ -319,53 +317,79 @@ impl Job<'_> {
         before: &Workspace,
         space: &mut Workspace,
         profile: &mut Option<Profile>,
-        tell: &mut dyn FnMut(Group, &Sums),
+        tell: &mut dyn FnMut(Group, &[Buffer]),
     ) -> Result<()> {
-        let size = stage.plan.rows();
-        let mut part = zero_sums(stage);
-        let mut queue = groups.iter().flat_map(|g| (0..g.count).map(move |k| (*g, k)));
-        let mut tile: Vec<(Group, usize)> = Vec::with_capacity(size);
+        let mut filler = Filler::new(groups);
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut sums = Sums::new(stage);
         loop {
-            tile.clear();
-            tile.extend(queue.by_ref().take(size));
-            if tile.is_empty() {
+            filler.fill(stage.plan.rows(), &mut segments);
+            if segments.is_empty() {
                 return Ok(());
             }
             self.control.check()?;
-            for (i, (feed, layout)) in stage.feeds.iter().zip(&stage.inputs).enumerate() {
-                for (p, (group, k)) in tile.iter().enumerate() {
-                    let (row, point) = (first + group.local, group.first + k);
-                    match *feed {
-                        Feed::Row(r) => {
-                            let from = Layout::plain(self.rows, layout.record());
-                            copy_row(
-                                (self.inputs[r].data, from, row),
-                                (stage.plan.input(space, i), *layout, p),
-                            );
-                        }
-                        Feed::Carried(c) => {
-                            let from = &self.sweep.before;
-                            let from = (from.plan.output(before, c), from.outputs[c], group.local);
-                            copy_row(from, (stage.plan.input(space, i), *layout, p));
-                        }
-                        Feed::Point(v) => {
-                            let value = points.value(v, row, point);
-                            set(stage, space, i, *layout, p, value);
-                        }
-                        Feed::Sum(_) => {}
-                    }
+            for i in 0..stage.feeds.len() {
+                for segment in &segments {
+                    self.feed_points(stage, space, i, points, first, segment, before);
                 }
             }
             stage.plan.run(space, profile.as_mut())?;
-            for (p, (group, k)) in tile.iter().enumerate() {
-                let weight = points.weight(first + group.local, group.first + k);
-                for (o, sum) in part.iter_mut().enumerate() {
-                    add_weighted(sum, stage.plan.output(space, o), stage.outputs[o], p, weight, *k == 0);
+            for segment in &segments {
+                let row = first + segment.group.local;
+                let weights: Vec<f64> = segment.points().map(|(_, k)| points.weight(row, k)).collect();
+                for (o, layout) in stage.outputs.iter().enumerate() {
+                    sums.add(o, stage.plan.output(space, o), *layout, segment, &weights);
                 }
-                if *k + 1 == group.count {
-                    tell(*group, &part);
+                if segment.ends() {
+                    tell(segment.group, &sums.totals);
                 }
             }
+        }
+    }
+
+    /// Fills an input of the stage of points at one segment.
+    #[allow(clippy::too_many_arguments)]
+    fn feed_points(
+        &self,
+        stage: &Stage,
+        space: &mut Workspace,
+        i: usize,
+        points: &dyn Points,
+        first: usize,
+        segment: &Segment,
+        before: &Workspace,
+    ) {
+        let (local, row) = (segment.group.local, first + segment.group.local);
+        let layout = stage.inputs[i];
+        let carried = |c: usize| {
+            let from = &self.sweep.before;
+            (from.plan.output(before, c), from.outputs[c])
+        };
+        match stage.feeds[i] {
+            Feed::Row(r) => {
+                let from = Layout::plain(self.rows, layout.record());
+                for (place, _) in segment.points() {
+                    let to = (stage.plan.input(space, i), layout, place);
+                    copy_row((self.inputs[r].data, from, row), to);
+                }
+            }
+            Feed::Carried(c) => {
+                let (from, from_is) = carried(c);
+                for (place, _) in segment.points() {
+                    copy_row((from, from_is, local), (stage.plan.input(space, i), layout, place));
+                }
+            }
+            Feed::Point(v) => {
+                for (place, k) in segment.points() {
+                    set(stage, space, i, layout, place, points.value(v, row, k));
+                }
+            }
+            Feed::Line { start, difference, number } => {
+                let at: Vec<f64> = segment.points().map(|(_, k)| points.value(number, row, k)).collect();
+                let to = (stage.plan.input(space, i), layout);
+                tile::feed_line(carried(start), carried(difference), local, &at, segment, to);
+            }
+            Feed::Sum(_) => {}
         }
     }
 
@@ -377,12 +401,12 @@ impl Job<'_> {
         first: usize,
         groups: &[Group],
         before: &Workspace,
-        sums: &mut [Sums],
+        sums: &mut [Vec<Buffer>],
     ) -> Result<()> {
         let threads = self.control.pool.current_num_threads();
-        let each = stage.plan.rows().div_ceil(GROUP).max(1);
+        let each = (stage.plan.rows() / group_size(stage)).max(1);
         for wave in groups.chunks(each * threads * 4) {
-            let parts: Vec<Vec<(Group, Sums)>> = self.control.pool.install(|| {
+            let parts: Vec<Vec<(Group, Vec<Buffer>)>> = self.control.pool.install(|| {
                 wave.par_chunks(each)
                     .map(|groups| {
                         let mut spaces = self.spaces();
@@ -399,7 +423,7 @@ impl Job<'_> {
                                 space,
                                 profile,
                                 &mut |group, part| {
-                                    parts.push((group, part.clone()));
+                                    parts.push((group, part.to_vec()));
                                 },
                             )?;
                         }
@@ -409,13 +433,13 @@ impl Job<'_> {
                     .collect::<Result<_>>()
             })?;
             for (group, part) in parts.iter().flatten() {
-                add_sums(&mut sums[group.local], part);
+                tile::add(&mut sums[group.local], part);
             }
         }
         Ok(())
     }
 
-    fn collect(&self, y: Yield, count: usize, spaces: &Spaces, sums: &[Sums]) -> Buffer {
+    fn collect(&self, y: Yield, count: usize, spaces: &Spaces, sums: &[Vec<Buffer>]) -> Buffer {
         let (dtype, record) = self.sweep.record(y);
         let mut out = Buffer::zeros(dtype, count * record);
         let to = Layout::plain(count, record);
@@ -446,8 +470,8 @@ fn enter(profile: &mut Option<Profile>, stage: &'static str) {
     }
 }
 
-fn zero_sums(stage: &Stage) -> Sums {
-    stage.plan.outputs().zip(&stage.outputs).map(|(f, l)| Buffer::zeros(f.dtype, l.record())).collect()
+fn group_size(stage: &Stage) -> usize {
+    if stage.columns { GROUP_IN_COLUMNS } else { GROUP }
 }
 
 fn set(stage: &Stage, space: &mut Workspace, i: usize, layout: Layout, row: usize, value: f64) {
@@ -458,30 +482,6 @@ fn set(stage: &Stage, space: &mut Workspace, i: usize, layout: Layout, row: usiz
         SliceMut::F64(v) => v[at] = value,
         SliceMut::I64(v) => v[at] = value as i64,
         SliceMut::I32(v) => v[at] = value as i32,
-        _ => {}
-    }
-}
-
-fn add_sums(total: &mut Sums, part: &Sums) {
-    for (t, p) in total.iter_mut().zip(part) {
-        match (t, p) {
-            (Buffer::F32(t), Buffer::F32(p)) => t.iter_mut().zip(p).for_each(|(t, p)| *t += p),
-            (Buffer::F64(t), Buffer::F64(p)) => t.iter_mut().zip(p).for_each(|(t, p)| *t += p),
-            _ => {}
-        }
-    }
-}
-
-/// Adds a point's elements times its weight to a group's sum, which it starts where `fresh` says so.
-fn add_weighted(sum: &mut Buffer, from: Slice<'_>, layout: Layout, row: usize, weight: f64, fresh: bool) {
-    fn go<T: Real>(sum: &mut [T], from: &[T], weight: T, layout: Layout, row: usize, fresh: bool) {
-        for (part, at) in sum.chunks_exact_mut(layout.each.max(1)).zip(layout.pieces(row)) {
-            broadcast::add_scaled(part, &from[at..at + layout.each], weight, fresh);
-        }
-    }
-    match (sum, from) {
-        (Buffer::F32(s), Slice::F32(v)) => go(s, v, weight as f32, layout, row, fresh),
-        (Buffer::F64(s), Slice::F64(v)) => go(s, v, weight, layout, row, fresh),
         _ => {}
     }
 }

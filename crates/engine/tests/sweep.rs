@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pellucid_engine::{Control, Error, Feed, Points, Stage, Sweep, Yield};
-use pellucid_graph::{Builder, DType, Fact, Rows, Tensor};
+use pellucid_graph::{Builder, DType, Fact, Rows, Tensor, ops};
 
 /// Row r has 3 + 40·r points; point p feeds p and weighs 1 / (p + 1).
 struct Uneven;
@@ -112,4 +112,52 @@ fn what_does_not_fit_is_refused() {
     let stop = AtomicBool::new(true);
     let control = Control { cancel: Some(&stop), ..control };
     assert!(matches!(s.run(&[good.view()], 2, Some(&Uneven), &control), Err(Error::Interrupted)));
+}
+
+/// Before: x, and 2x. Point: tanh(W · (x + p · 2x) + b) with points side by side, W of two rows.
+fn on_a_line(block: usize, tile: usize) -> Sweep {
+    let mut b = Builder::new(block);
+    let x = b.input("x", Fact::new(DType::F64, &[block, 3]));
+    let twice = b.scale(x, 2.0).unwrap();
+    let same = b.scale(x, 1.0).unwrap();
+    let before = Stage::new(&b.finish(&[same, twice]), &[Feed::Row(0)], &[BATCH], &[]).unwrap();
+    let mut b = Builder::new(tile);
+    let z = b.input("z", Fact::new(DType::F64, &[tile, 3]));
+    let w = b.constant_value(Tensor::new(&[2, 3], WEIGHTS.to_vec()).unwrap());
+    let bias = b.constant_value(Tensor::new(&[2], BIAS.to_vec()).unwrap());
+    let gemm = ops::Gemm { transpose_b: true, ..ops::Gemm::default() };
+    let y = b.push(gemm, &[z, w, bias]).unwrap();
+    let y = b.tanh(y).unwrap();
+    let line = Feed::Line { start: 0, difference: 1, number: 0 };
+    let point = Stage::of_points(&b.finish(&[y]), &[line], &[BATCH], &[]).unwrap();
+    assert!(point.in_columns());
+    Sweep { before, point: Some(point), after: None, results: vec![Yield::Sum(0)] }
+}
+
+const WEIGHTS: [f64; 6] = [0.5, -0.25, 0.125, -0.03, 0.07, 0.01];
+const BIAS: [f64; 2] = [0.1, -0.2];
+
+#[test]
+fn sums_over_points_side_by_side_are_those_taken_by_hand_for_any_tile_and_threads() {
+    let x = rows(5);
+    let mut kept: Option<Vec<Tensor>> = None;
+    for (block, tile, threads) in
+        [(1, 1, 1), (2, 7, 1), (4, 16, 2), (8, 33, 3), (16, 240, 2), (1, 48, 4), (8, 100, 1)]
+    {
+        let pool = pool(threads);
+        let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+        let found = on_a_line(block, tile).run(&[x.view()], 5, Some(&Uneven), &control).unwrap();
+        let (x, sum) = (x.to_f64().unwrap(), found[0].to_f64().unwrap());
+        for (i, sum) in sum.iter().enumerate() {
+            let (row, k) = (i / 2, i % 2);
+            let at = |p: usize| -> f64 {
+                let z = |j: usize| x[row * 3 + j] + p as f64 * 2.0 * x[row * 3 + j];
+                ((0..3).map(|j| WEIGHTS[k * 3 + j] * z(j)).sum::<f64>() + BIAS[k]).tanh()
+            };
+            let want: f64 = (0..Uneven.count(row)).map(|p| at(p) * Uneven.weight(row, p)).sum();
+            assert!((sum - want).abs() < 1e-12, "block {block}, tile {tile}: {sum} and {want}");
+        }
+        let first = kept.get_or_insert_with(|| found.clone());
+        assert_eq!(*first, found, "block {block}, tile {tile}, {threads} threads: other bits");
+    }
 }

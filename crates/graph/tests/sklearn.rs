@@ -74,7 +74,6 @@ fn outputs_are_those_of_onnx_runtime() {
         let (inputs, want) = rows(&name);
         for precision in [DType::F32, DType::F64] {
             let off = difference(&name, &outputs(&network, &inputs, precision), &want);
-            println!("{name} in {precision}: {off:.1e}");
             assert!(off < 1e-5, "{name} in {precision}: {off}");
         }
     }

@@ -10,6 +10,7 @@ pub mod gather;
 pub mod layout;
 pub mod matrix;
 pub mod normalize;
+pub mod points;
 pub mod pool;
 pub mod random;
 pub mod real;

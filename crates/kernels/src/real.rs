@@ -6,6 +6,7 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 /// `f32` or `f64`.
 pub trait Real:
     crate::matrix::Multiply
+    + crate::matrix::MultiplyLeft
     + Copy
     + Default
     + PartialOrd

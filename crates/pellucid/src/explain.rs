@@ -24,6 +24,9 @@ const TILE_BYTES: usize = 512 << 10;
 /// The most rows in a block and points in a tile.
 const MOST_ROWS: usize = 32;
 const MOST_POINTS: usize = 256;
+/// The points of a tile in which they stand side by side: an odd number of the lines of a cache, so that neighbours along a column do not fall into
+/// the same set of it, and whole tiles of the product.
+const SIDE_BY_SIDE: [usize; 3] = [240, 144, 48];
 
 /// A method made ready for a model and a specification; explains any number of batches.
 ///
@@ -219,7 +222,10 @@ fn sizes(setup: &Setup<'_>, tile: Option<usize>) -> Result<(usize, usize)> {
     };
     let given = rows_of(setup.inputs).max(1).next_power_of_two();
     let rows = fit(compiled.sweep.before.plan().bytes(), MOST_ROWS).min(given);
-    let points = compiled.sweep.point.as_ref().map_or(rows, |p| fit(p.plan().bytes(), MOST_POINTS));
+    let points = compiled.sweep.point.as_ref().map_or(rows, |p| {
+        let fitting = fit(p.plan().bytes(), MOST_POINTS);
+        if p.in_columns() { SIDE_BY_SIDE.into_iter().find(|n| *n <= fitting).unwrap_or(16) } else { fitting }
+    });
     Ok((rows, points))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pellucid_engine::{Feed, Stage};
-use pellucid_graph::{Builder, DType, Fact, Kind, OpError, Rows, Tensor, ValueId};
+use pellucid_graph::{Builder, DType, Fact, Graph, Kind, OpError, Rows, Tensor, ValueId};
 
 use crate::compiled::Outputs;
 use crate::error::{Error, Result};
@@ -335,6 +335,13 @@ impl Frame {
         self.feeds.insert(name, (Feed::Carried(position), self.rows[value.index()]));
     }
 
+    /// Adds a value on the line between two outputs of the first stage, for each point at its `number`.
+    pub(crate) fn line(&mut self, ends: (usize, usize), number: usize, fact: Fact, rows: Rows) -> ValueId {
+        let (start, difference) = ends;
+        let name = format!("pellucid:line:{start}:{difference}:{number}");
+        self.input(&name, fact, Feed::Line { start, difference, number }, Some(rows))
+    }
+
     /// Adds a number for each point, shaped to be multiplied with values whose rows lie as those of a value of `rank` dimensions do.
     pub(crate) fn point_number(
         &mut self,
@@ -368,6 +375,20 @@ impl Frame {
 
     /// The stage that computes some values, the values in `given` being inputs.
     pub(crate) fn stage(self, given: &[ValueId], outputs: &Outputs) -> Result<Stage> {
+        self.stage_with(given, outputs, Stage::new)
+    }
+
+    /// The same for points.
+    pub(crate) fn stage_of_points(self, given: &[ValueId], outputs: &Outputs) -> Result<Stage> {
+        self.stage_with(given, outputs, Stage::of_points)
+    }
+
+    fn stage_with(
+        self,
+        given: &[ValueId],
+        outputs: &Outputs,
+        make: impl Fn(&Graph, &[Feed], &[Option<Rows>], &[Option<Rows>]) -> pellucid_engine::Result<Stage>,
+    ) -> Result<Stage> {
         let values: Vec<ValueId> = outputs.0.iter().map(|o| o.0).collect();
         let places: Vec<Option<Rows>> = outputs.0.iter().map(|o| o.1).collect();
         let (graph, _) = self.b.finish(&values).slice(given, &values)?;
@@ -381,6 +402,6 @@ impl Frame {
             feeds.push(*feed);
             rows.push(*place);
         }
-        Ok(Stage::new(&graph, &feeds, &rows, &places)?)
+        Ok(make(&graph, &feeds, &rows, &places)?)
     }
 }

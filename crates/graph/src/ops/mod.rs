@@ -76,6 +76,7 @@ operators! {
     celu: Celu;
     center_crop_pad: CenterCropPad;
     clip: Clip;
+    column_gemm: ColumnGemm;
     compress: Compress;
     concat: Concat;
     constant: Constant;

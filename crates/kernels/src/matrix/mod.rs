@@ -3,8 +3,10 @@
 //! Each element is one chain of multiply-adds in the order of the inner dimension (for narrow results, one such chain for each of a few lanes),
 //! whatever the number of rows. So a row's result has the same bits alone, in any batch, and at any place in it.
 
+mod columns;
 mod tile;
 
+pub use columns::{MultiplyLeft, PackedLeft, product_left};
 pub use tile::Job;
 
 use crate::real::Real;

@@ -119,28 +119,13 @@ fn line_cuts(frame: &Frame, sources: &[ValueId], targets: &[ValueId], stops: &[V
 }
 
 /// Gives the cut values, in a frame for points, as the line has them at each point's `number`.
-fn interpolate(
-    frame: &mut Frame,
-    cuts: &[Cut],
-    number: usize,
-    ends: &mut Vec<(ValueId, ValueId)>,
-) -> Result<Vec<(ValueId, ValueId)>> {
-    let mut replaced = Vec::with_capacity(cuts.len());
-    for (i, cut) in cuts.iter().enumerate() {
+fn interpolate(frame: &mut Frame, cuts: &[Cut], number: usize) -> Vec<(ValueId, ValueId)> {
+    let on_line = |cut: &Cut| {
         let fact: Fact = frame.b.fact(cut.value).clone();
-        if ends.len() <= i {
-            let start = frame.carried(cut.start, fact.clone(), cut.rows);
-            let difference = frame.carried(cut.difference, fact.clone(), cut.rows);
-            ends.push((start, difference));
-        }
-        let (start, difference) = ends[i];
         let rows = cut.rows.unwrap_or(Rows::BATCH);
-        let at = frame.point_number(number, &i.to_string(), fact.dtype, rows, fact.shape.len())?;
-        let step = frame.b.mul(at, difference).map_err(refused)?;
-        let value = frame.b.add(start, step).map_err(refused)?;
-        replaced.push((cut.value, value));
-    }
-    Ok(replaced)
+        (cut.value, frame.line((cut.start, cut.difference), number, fact, rows))
+    };
+    cuts.iter().map(on_line).collect()
 }
 
 /// Makes the stage for points: values of the model that a point needs and that do not depend on the line are carried from the first
@@ -172,7 +157,7 @@ fn point_stage(mut frame: Frame, outputs: &Outputs, first: &mut Outputs) -> Resu
         let position = first.add(v, frame.rows_of(v));
         frame.carry_own(v, position);
     }
-    frame.stage(&carried, outputs)
+    frame.stage_of_points(&carried, outputs)
 }
 
 /// Integrated Gradients of the inputs, or of the layer.
@@ -189,8 +174,7 @@ pub(super) fn gradients(
 
     let mut frame = setup.frame(points)?;
     let targets = frame.targets.clone();
-    let mut carried_ends = Vec::new();
-    let replaced = interpolate(&mut frame, &cuts, 0, &mut carried_ends)?;
+    let replaced = interpolate(&mut frame, &cuts, 0);
     let map = frame.b.replay(&replaced, &targets)?;
     let line: Vec<ValueId> = replaced.iter().map(|r| r.1).collect();
     let mut summed = Outputs::default();
@@ -282,9 +266,8 @@ pub(super) fn conductance(
     let targets = frame.targets.clone();
     let mut wanted = targets.clone();
     wanted.push(layer);
-    let mut carried_ends = Vec::new();
-    let here = interpolate(&mut frame, &cuts, 0, &mut carried_ends)?;
-    let next = interpolate(&mut frame, &cuts, 1, &mut carried_ends)?;
+    let here = interpolate(&mut frame, &cuts, 0);
+    let next = interpolate(&mut frame, &cuts, 1);
     let here = frame.b.replay(&here, &wanted)?;
     let next = frame.b.replay(&next, &[layer])?;
     let at =
