@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask test` runs every test, Rust and Python; `cargo xtask docs` writes the generated docs.
+//! Development tasks: `cargo xtask test` runs every test, Rust and Python; `cargo xtask docs` writes the generated docs; `cargo xtask bench` compares.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ mod onnx_proto;
 const USAGE: &str = "usage: cargo xtask <command>
 
   test            every test, Rust and Python; makes its own Python environment under target/
+  bench           times Pellucid beside PyTorch, JAX and Captum, in a Python environment of its own, and writes benches/RESULTS.md;
+                  names of workloads, or `commands`, choose what is run, and `--rounds N` how often
   docs            writes the generated docs; with --check, fails where they are not current
   onnx-proto      writes the ONNX message types (cargo run --package xtask --features onnx-proto -- onnx-proto)
 ";
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(),
+        ["bench", ref rest @ ..] => bench(rest),
         ["docs"] => docs::write(&root(), false),
         ["docs", "--check"] => docs::write(&root(), true),
         #[cfg(feature = "onnx-proto")]
@@ -50,19 +53,46 @@ fn run(command: &mut Command) -> Result<(), String> {
 fn test() -> Result<(), String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     run(Command::new(&cargo).args(["test", "--release", "--workspace", "--exclude", "pellucid-python"]))?;
-    let environment = root().join("target/python");
+    let (environment, bin) = python("target/python", "crates/python/tests/requirements.txt")?;
+    let maturin = bin.join("maturin");
+    run(Command::new(&maturin)
+        .args(["develop", "--release", "--quiet", "--manifest-path"])
+        .arg(root().join("crates/python/Cargo.toml"))
+        .env("VIRTUAL_ENV", &environment))?;
+    run(Command::new(bin.join("python")).args(["-m", "pytest", "-rs", "crates/python/tests"]))
+}
+
+/// A Python environment with what a file of requirements asks for: its folder, and that of its programs.
+fn python(environment: &str, requirements: &str) -> Result<(PathBuf, PathBuf), String> {
+    let environment = root().join(environment);
     let bin = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let python = bin.join("python");
     if !python.exists() {
         let system = if cfg!(windows) { "python" } else { "python3" };
         run(Command::new(system).args(["-m", "venv"]).arg(&environment))?;
     }
-    let requirements = root().join("crates/python/tests/requirements.txt");
+    let requirements = root().join(requirements);
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements))?;
-    let maturin = bin.join("maturin");
-    run(Command::new(&maturin)
-        .args(["develop", "--release", "--quiet", "--manifest-path"])
-        .arg(root().join("crates/python/Cargo.toml"))
-        .env("VIRTUAL_ENV", &environment))?;
-    run(Command::new(&python).args(["-m", "pytest", "-rs", "crates/python/tests"]))
+    Ok((environment, bin))
+}
+
+/// The benchmark against the peers.
+fn bench(rest: &[&str]) -> Result<(), String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    run(Command::new(&cargo).args([
+        "build",
+        "--release",
+        "--package",
+        "pellucid-benches",
+        "--package",
+        "pellucid-cli",
+    ]))?;
+    let (_, bin) = python("target/bench-python", "benches/requirements.txt")?;
+    let built = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("release");
+    run(Command::new(bin.join("python"))
+        .arg("benches/compare.py")
+        .args([built.join("workload"), built.join("pellucid"), root().join("target/bench")])
+        .args(rest))
 }
