@@ -69,7 +69,8 @@ fn outputs_are_those_of_onnx_runtime() {
     assert!(names.len() >= 30, "{names:?}");
     for name in names {
         let network = Network::load(folder().join(format!("{name}.onnx"))).unwrap();
-        let gaps: Vec<String> = network.gaps().map(|(_, g)| format!("{}: {}", g.operator, g.reason)).collect();
+        let gaps: Vec<String> =
+            network.gaps().map(|(_, g)| format!("{}: {}", g.operator, g.reason)).collect();
         assert!(gaps.is_empty(), "{name}: {gaps:?}");
         let (inputs, want) = rows(&name);
         for precision in [DType::F32, DType::F64] {

@@ -3,6 +3,7 @@
 use crate::real::Real;
 
 /// 1 / (1 + exp(−x)).
+#[inline(always)]
 pub fn sigmoid<T: Real>(x: T) -> T {
     T::ONE / (T::ONE + (-x).exp())
 }
@@ -18,12 +19,14 @@ pub fn softsign<T: Real>(x: T) -> T {
 }
 
 /// x · Φ(x), with the normal distribution function Φ.
+#[inline(always)]
 pub fn gelu<T: Real>(x: T) -> T {
     let half = T::of(0.5);
     half * x * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
 
 /// The approximation of [`gelu`] by the hyperbolic tangent: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))).
+#[inline(always)]
 pub fn gelu_tanh<T: Real>(x: T) -> T {
     let inner = T::of(GELU_SCALE) * (x + T::of(GELU_CUBE) * x * x * x);
     T::of(0.5) * x * (T::ONE + inner.tanh())

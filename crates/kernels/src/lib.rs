@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod broadcast;
 pub mod convolution;
+pub mod elementary;
 pub mod gather;
 pub mod layout;
 pub mod matrix;

@@ -3,10 +3,12 @@
 //! Sums run over sixteen interleaved partial sums, which are then added in order: quick, and the same for every machine width.
 
 use crate::real::Real;
+use crate::vector::{by_instructions, instructions};
 
 const LANES: usize = 16;
 
 /// The sum of `f` of each element.
+#[inline(always)]
 fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut lanes = [T::ZERO; LANES];
     let mut chunks = x.chunks_exact(LANES);
@@ -22,24 +24,88 @@ fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
 }
 
 /// The largest element; NaN where one is.
+#[inline(always)]
 fn largest<T: Real>(x: &[T]) -> T {
-    x.iter().fold(T::LOWEST, |most, &v| v.larger(most))
+    let mut lanes = [T::LOWEST; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = v.larger(*lane);
+        }
+    }
+    lanes.iter().chain(rest).fold(T::LOWEST, |most, &v| v.larger(most))
 }
 
 /// Softmax of each vector along the middle of three axes, of sizes (outer, `n`, `inner`).
 ///
 /// The largest element is subtracted first, so that nothing overflows. A vector that holds NaN or +∞, or nothing above −∞, gives NaN.
 pub fn softmax<T: Real>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
-    each_vector(x, n, inner, out, |x, out| {
-        let most = largest(x);
-        for (o, &v) in out.iter_mut().zip(x) {
-            *o = (v - most).exp();
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    fn avx512<T: Real>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+        softmax_along(x, n, inner, out);
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<T: Real>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+        softmax_along(x, n, inner, out);
+    }
+    if n > 0 && inner > 0 {
+        by_instructions!(
+            instructions(),
+            avx512(x, n, inner, out),
+            avx2(x, n, inner, out),
+            softmax_along(x, n, inner, out)
+        );
+    }
+}
+
+#[inline(always)]
+fn softmax_along<T: Real>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+    let blocks = x.chunks_exact(n * inner).zip(out.chunks_exact_mut(n * inner));
+    if inner == 1 {
+        for (x, out) in blocks {
+            let most = largest(x);
+            for (o, &v) in out.iter_mut().zip(x) {
+                *o = (v - most).exp();
+            }
+            let total = sum(out, |v| v);
+            for o in out {
+                *o /= total;
+            }
         }
-        let total = sum(out, |v| v);
-        for o in out {
-            *o /= total;
+        return;
+    }
+    // Vectors beside each other go together, a few at a time.
+    const TOGETHER: usize = 64;
+    let (mut most, mut total) = ([T::ZERO; TOGETHER], [T::ZERO; TOGETHER]);
+    for (x, out) in blocks {
+        for first in (0..inner).step_by(TOGETHER) {
+            let count = TOGETHER.min(inner - first);
+            let part = first..first + count;
+            let (most, total) = (&mut most[..count], &mut total[..count]);
+            most.fill(T::LOWEST);
+            total.fill(T::ZERO);
+            for row in x.chunks_exact(inner) {
+                for (most, &v) in most.iter_mut().zip(&row[part.clone()]) {
+                    *most = v.larger(*most);
+                }
+            }
+            for (row, out) in x.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
+                let columns =
+                    out[part.clone()].iter_mut().zip(&row[part.clone()]).zip(most.iter().zip(&mut *total));
+                for ((o, &v), (&most, total)) in columns {
+                    *o = (v - most).exp();
+                    *total += *o;
+                }
+            }
+            for out in out.chunks_exact_mut(inner) {
+                for (o, &total) in out[part.clone()].iter_mut().zip(&*total) {
+                    *o /= total;
+                }
+            }
         }
-    });
+    }
 }
 
 /// The logarithm of [`softmax`], computed without it.

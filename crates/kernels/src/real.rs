@@ -3,6 +3,8 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use crate::elementary;
+
 /// `f32` or `f64`.
 pub trait Real:
     crate::matrix::Multiply
@@ -65,20 +67,23 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ident, $erf:path) => {
+    ($type:ident, $exp:path, $tanh:path, $erf:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const LOWEST: Self = Self::NEG_INFINITY;
 
+            #[inline(always)]
             fn of(value: f64) -> Self {
                 value as Self
             }
+            #[inline(always)]
             fn wide(self) -> f64 {
                 self as f64
             }
+            #[inline(always)]
             fn exp(self) -> Self {
-                self.exp()
+                $exp(self)
             }
             fn ln(self) -> Self {
                 self.ln()
@@ -89,15 +94,19 @@ macro_rules! real {
             fn exp_m1(self) -> Self {
                 self.exp_m1()
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            #[inline(always)]
             fn tanh(self) -> Self {
-                self.tanh()
+                $tanh(self)
             }
+            #[inline(always)]
             fn erf(self) -> Self {
                 $erf(self)
             }
+            #[inline(always)]
             fn abs(self) -> Self {
                 self.abs()
             }
@@ -108,12 +117,15 @@ macro_rules! real {
             fn powf(self, y: Self) -> Self {
                 self.powf(y)
             }
+            #[inline(always)]
             fn larger(self, other: Self) -> Self {
                 if self.is_nan() || self > other { self } else { other }
             }
+            #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 if self.is_nan() || self < other { self } else { other }
             }
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -121,5 +133,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, libm::erff);
-real!(f64, libm::erf);
+real!(f32, elementary::exp, elementary::tanh, elementary::erf);
+real!(f64, f64::exp, f64::tanh, libm::erf);

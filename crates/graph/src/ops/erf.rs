@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::support::{float_as_input, map_float};
+use super::support::{along_float, float_as_input};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::Fact;
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
-use pellucid_kernels::Real;
+use pellucid_kernels::elementary;
 
 /// Erf's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -58,7 +58,7 @@ impl Operator for Erf {
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        map_float!(inputs, outputs, |v| Real::erf(v))
+        along_float!(inputs, outputs, elementary::erf_of)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::sync::Arc;
 
-use super::support::{float_as_input, map_float};
+use super::support::{along_float, float_as_input};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -12,7 +12,8 @@ use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
 use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
-use pellucid_kernels::activation::{self, GELU_CUBE, GELU_SCALE};
+use pellucid_kernels::activation::{GELU_CUBE, GELU_SCALE};
+use pellucid_kernels::elementary;
 
 /// Gelu's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -71,9 +72,9 @@ impl Operator for Gelu {
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         if self.tanh {
-            map_float!(inputs, outputs, |v| activation::gelu_tanh(v))
+            along_float!(inputs, outputs, elementary::gelu_tanh_of)
         } else {
-            map_float!(inputs, outputs, |v| activation::gelu(v))
+            along_float!(inputs, outputs, elementary::gelu_of)
         }
     }
 }

@@ -208,6 +208,21 @@ macro_rules! map_float {
     }};
 }
 
+/// Runs a kernel over slices of `f32` or `f64`: `along_float!(inputs, outputs, elementary::exp_of)`.
+macro_rules! along_float {
+    ($inputs:expr, $outputs:expr, $kernel:path) => {{
+        use crate::tensor::{Slice, SliceMut};
+        let x = crate::ops::support::view($inputs, 0)?;
+        let Some(output) = $outputs.first_mut() else { crate::refuse!("output 0 is missing") };
+        match (x.data, &mut output.data) {
+            (Slice::F32(x), SliceMut::F32(o)) => $kernel(x, o),
+            (Slice::F64(x), SliceMut::F64(o)) => $kernel(x, o),
+            _ => return crate::ops::support::no_type(x.data.dtype()),
+        }
+        Ok(())
+    }};
+}
+
 /// Runs one of two bodies for every pair of broadcast elements, by their type:
 /// `zip_number!(inputs, outputs, float |a, b| a + b, integer |a, b| a.wrapping_add(b))`.
 macro_rules! zip_number {
@@ -273,4 +288,4 @@ macro_rules! compare {
     }};
 }
 
-pub(crate) use {compare, map_float, same_type, zip_number};
+pub(crate) use {along_float, compare, map_float, same_type, zip_number};

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::support::{float_as_input, map_float};
+use super::support::{along_float, float_as_input};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::Fact;
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
+use pellucid_kernels::elementary;
 
 /// Tanh's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -56,7 +57,7 @@ impl Operator for Tanh {
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        map_float!(inputs, outputs, |v| v.tanh())
+        along_float!(inputs, outputs, elementary::tanh_of)
     }
 }
 
