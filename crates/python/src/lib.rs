@@ -138,35 +138,63 @@ impl Model {
         found.iter().map(|t| array(py, t)).collect()
     }
 
-    /// Explains rows as a specification in JSON says.
-    #[pyo3(signature = (spec, inputs, baselines=None, feature_mask=None, labels=None))]
-    fn explain<'py>(
+    /// Runs the model on items of rows, each of its own shape.
+    fn run_ragged<'py>(
         &self,
         py: Python<'py>,
-        spec: &str,
-        inputs: Vec<Bound<'py, PyAny>>,
-        baselines: Option<Vec<Bound<'py, PyAny>>>,
-        feature_mask: Option<Vec<Bound<'py, PyAny>>>,
-        labels: Option<Vec<usize>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let mut spec: Spec = serde_json::from_str(spec).map_err(refused)?;
-        spec.precision = self.precision;
-        let batch = Batch {
-            inputs: tensors(&inputs)?,
-            baselines: baselines.as_deref().map(tensors).transpose()?,
-            feature_mask: feature_mask.as_deref().map(tensors).transpose()?,
-            labels,
-        };
+        items: Vec<Vec<Bound<'py, PyAny>>>,
+    ) -> PyResult<Vec<Vec<Bound<'py, PyAny>>>> {
+        let items: Vec<Vec<Tensor>> = items.iter().map(|i| tensors(i)).collect::<PyResult<_>>()?;
         let pool = self.pool()?;
         let found = py
             .detach(|| {
                 let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
-                self.model.explain(&spec, &batch, &control)
+                self.model.run_ragged(&items, self.precision, &control)
             })
             .map_err(refused)?;
-        explanation(py, &found)
+        found.iter().map(|item| item.iter().map(|t| array(py, t)).collect()).collect()
+    }
+
+    /// Explains items of rows, each of its own shape, as a specification in JSON says.
+    #[pyo3(signature = (spec, items, baselines=None, feature_mask=None))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        spec: &str,
+        items: Arrays<'py>,
+        baselines: Option<Arrays<'py>>,
+        feature_mask: Option<Arrays<'py>>,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let mut spec: Spec = serde_json::from_str(spec).map_err(refused)?;
+        spec.precision = self.precision;
+        let of = |lists: &Option<Arrays<'py>>, i: usize| {
+            lists.as_ref().and_then(|l| l.get(i)).map(|l| tensors(l)).transpose()
+        };
+        let batches = items.iter().enumerate().map(|(i, item)| {
+            Ok(Batch {
+                inputs: tensors(item)?,
+                baselines: of(&baselines, i)?,
+                feature_mask: of(&feature_mask, i)?,
+                labels: None,
+            })
+        });
+        let batches: Vec<Batch> = batches.collect::<PyResult<_>>()?;
+        let pool = self.pool()?;
+        let found = py
+            .detach(|| {
+                let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+                match batches.as_slice() {
+                    [one] => self.model.explain(&spec, one, &control).map(|e| vec![e]),
+                    many => self.model.explain_ragged(&spec, many, &control),
+                }
+            })
+            .map_err(refused)?;
+        found.iter().map(|e| explanation(py, e)).collect()
     }
 }
+
+/// For each item, an array for each input.
+type Arrays<'py> = Vec<Vec<Bound<'py, PyAny>>>;
 
 fn explanation<'py>(py: Python<'py>, found: &Explanation) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);

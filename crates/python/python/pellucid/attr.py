@@ -1,8 +1,16 @@
 """Attribution methods under Captum's names and with its arguments.
 
 Each class takes a model from :func:`pellucid.load` (layer methods also a layer: a tensor's name, a node's or a module path), and has one
-method, ``attribute``. Inputs, baselines, masks and results are numpy arrays, tuples of them where the model has several inputs. Attributions
-have the shape of what they belong to.
+method, ``attribute``. Inputs, baselines, masks and results are numpy arrays, tuples of them where several inputs are explained. Attributions
+have the shape of what they belong to. Inputs of the model behind ``inputs``, such as a mask, are ``additional_forward_args``: held as they are.
+
+Inputs of ids are explained from the output of their embedding on, which is found in the graph: attributions have shape [rows, tokens, dims],
+and ``.sum(-1)`` gives one number for each token. Baselines are ids, such as that of the padding; by default the zero vector stands in place
+of each embedding. (Methods that Captum gives ids, ``FeatureAblation`` and those of layers, take the id 0 by default, as it does.)
+:func:`pellucid.explain` says which embedding was found.
+
+Rows of different length are a list with an array for each row; the result is a list then. A mapping gives inputs by name; which of them are
+explained then follows from their types, and the result is a mapping.
 
 Where Captum's definition has a slip, the true one is computed: the weights of ``riemann_trapezoid`` sum to one.
 """
@@ -10,9 +18,12 @@ Where Captum's definition has a slip, the true one is computed: the weights of `
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from ._inputs import Bound, bind
 
 __all__ = [
     "DeepLift",
@@ -26,10 +37,6 @@ __all__ = [
     "LayerIntegratedGradients",
     "Saliency",
 ]
-
-
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 def _integer(value: Any) -> bool:
@@ -62,72 +69,78 @@ def _target(target: Any, rows: int) -> Any:
     raise TypeError(f"a target is None, an integer, a tuple, a list of either for each row, or a name; found {target!r}")
 
 
+def specification(
+    bound: Bound,
+    method: dict[str, Any],
+    target: Any = None,
+    baselines: Any = None,
+    layer: str | None = None,
+    default: Any = "zero",
+) -> tuple[str, list[list[np.ndarray]] | None]:
+    """The specification in JSON, and the baselines that come with the rows."""
+    said, given = ({}, None) if baselines is None else bound.baselines(baselines)
+    inputs: dict[str, dict[str, Any]] = {name: {"role": role} for name, role in bound.roles.items()}
+    for name, baseline in said.items():
+        inputs.setdefault(name, {})["baseline"] = baseline
+    spec: dict[str, Any] = {
+        "method": method,
+        "targets": [_target(target, bound.rows)],
+        "baseline": default,
+        "inputs": inputs,
+    }
+    if layer is not None:
+        spec["layer"] = layer
+    return json.dumps(spec), given
+
+
 class _Attribution:
     """What all methods share: the way from arguments to a specification and back to arrays."""
 
     _method = ""
-    _many = False
+    _default: Any = "zero"
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self._layer: str | None = None
-
-    def _baseline(self, baselines: Any, inputs: list[np.ndarray]) -> tuple[Any, list[np.ndarray] | None]:
-        if baselines is None:
-            return "zero", None
-        parts = _tuple(baselines)
-        if len(parts) == 1 and np.ndim(parts[0]) == 0 and len(inputs) > 1:
-            parts = parts * len(inputs)
-        if len(parts) != len(inputs):
-            raise ValueError(f"baselines for {len(parts)} inputs, the model has {len(inputs)}")
-        if all(np.ndim(p) == 0 for p in parts) and len({float(p) for p in parts}) == 1:
-            return {"scalar": float(parts[0])}, None
-        arrays = []
-        for part, x in zip(parts, inputs):
-            array = np.asarray(part)
-            if array.ndim and array.shape[1:] != x.shape[1:]:
-                raise ValueError(f"a baseline has shape {array.shape}, the input {x.shape}")
-            arrays.append(array)
-        if all(a.ndim == 0 or a.shape[0] == 1 for a in arrays):
-            rows = [np.broadcast_to(a, (1, *x.shape[1:])).astype(np.float64).reshape(-1).tolist() for a, x in zip(arrays, inputs)]
-            return {"row": rows}, None
-        for a, x in zip(arrays, inputs):
-            if a.ndim and a.shape[0] not in (1, x.shape[0]):
-                raise ValueError(f"a baseline has {a.shape[0]} rows, the input {x.shape[0]}; expected 1 or as many")
-        return "each", [np.ascontiguousarray(np.broadcast_to(a, x.shape), dtype=x.dtype) for a, x in zip(arrays, inputs)]
 
     def _run(
         self,
         inputs: Any,
         target: Any = None,
         baselines: Any = None,
+        additional: Any = None,
         feature_mask: Any = None,
         arguments: dict[str, Any] | None = None,
         delta: bool = False,
     ) -> Any:
-        arrays = [np.ascontiguousarray(x) for x in _tuple(inputs)]
-        rows = arrays[0].shape[0] if arrays and arrays[0].ndim else 0
-        baseline, given = self._baseline(baselines, arrays)
-        spec: dict[str, Any] = {
-            "method": {"name": self._method, **(arguments or {})},
-            "targets": [_target(target, rows)],
-            "baseline": baseline,
-        }
-        if self._layer is not None:
-            spec["layer"] = self._layer
-        masks = None
-        if feature_mask is not None:
-            masks = [np.ascontiguousarray(m, dtype=np.int64) for m in _tuple(feature_mask)]
-        found = self.model._native.explain(json.dumps(spec), arrays, given, masks)
-        attributions = [a[:, 0] for a in found["attributions"]]
-        many = isinstance(inputs, (tuple, list)) and self._layer is None
-        result = tuple(attributions) if many else attributions[0]
+        bound = bind(self.model, inputs, additional)
+        method = {"name": self._method, **(arguments or {})}
+        spec, given = specification(bound, method, target, baselines, self._layer, self._default)
+        found = self.model._native.explain(spec, bound.items, given, bound.masks(feature_mask))
+        result = self._result(inputs, bound, found)
         if delta:
-            return result, np.asarray(found["convergence_delta"][0])
+            return result, np.concatenate([f["convergence_delta"][0] for f in found])
         return result
+
+    def _result(self, inputs: Any, bound: Bound, found: list[dict[str, Any]]) -> Any:
+        sources = found[0]["sources"] if found else []
+        if bound.ragged:
+            parts = [[f["attributions"][s][0, 0] for f in found] for s in range(len(sources))]
+        else:
+            parts = [a[:, 0] for a in found[0]["attributions"]]
+        if self._layer is not None:
+            return parts[0]
+        if isinstance(inputs, Mapping):
+            by_name: dict[str, Any] = {}
+            for name, part in zip(sources, parts):
+                by_name[name] = (*by_name[name], part) if name in by_name else (part,)
+            return {name: p[0] if len(p) == 1 else p for name, p in by_name.items()}
+        return tuple(parts) if isinstance(inputs, tuple) or len(parts) > 1 else parts[0]
 
 
 class _LayerAttribution(_Attribution):
+    _default = {"scalar": 0.0}
+
     def __init__(self, model: Any, layer: str) -> None:
         super().__init__(model)
         self._layer = layer
@@ -138,9 +151,11 @@ class Saliency(_Attribution):
 
     _method = "saliency"
 
-    def attribute(self, inputs: Any, target: Any = None, abs: bool = True) -> Any:
+    def attribute(
+        self, inputs: Any, target: Any = None, abs: bool = True, additional_forward_args: Any = None
+    ) -> Any:
         """Attributions of the shape of ``inputs``. One forward and one backward pass."""
-        return self._run(inputs, target, arguments={"absolute": abs})
+        return self._run(inputs, target, additional=additional_forward_args, arguments={"absolute": abs})
 
 
 class InputXGradient(_Attribution):
@@ -148,9 +163,9 @@ class InputXGradient(_Attribution):
 
     _method = "input_x_gradient"
 
-    def attribute(self, inputs: Any, target: Any = None) -> Any:
+    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
         """Attributions of the shape of ``inputs``. One forward and one backward pass."""
-        return self._run(inputs, target)
+        return self._run(inputs, target, additional=additional_forward_args)
 
 
 class GuidedBackprop(_Attribution):
@@ -158,9 +173,9 @@ class GuidedBackprop(_Attribution):
 
     _method = "guided_backprop"
 
-    def attribute(self, inputs: Any, target: Any = None) -> Any:
+    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
         """Attributions of the shape of ``inputs``. One forward and one backward pass."""
-        return self._run(inputs, target)
+        return self._run(inputs, target, additional=additional_forward_args)
 
 
 class IntegratedGradients(_Attribution):
@@ -177,6 +192,7 @@ class IntegratedGradients(_Attribution):
         inputs: Any,
         baselines: Any = None,
         target: Any = None,
+        additional_forward_args: Any = None,
         n_steps: int = 50,
         method: str = "gausslegendre",
         return_convergence_delta: bool = False,
@@ -184,7 +200,9 @@ class IntegratedGradients(_Attribution):
         """Attributions of the shape of ``inputs``; with ``return_convergence_delta`` also, for each row, their sum minus
         F(inputs) − F(baselines). Memory does not grow with ``n_steps``, so there is no batch size to set."""
         arguments = {"quadrature": method, "n_steps": n_steps, "multiply_by_inputs": self.multiply_by_inputs}
-        return self._run(inputs, target, baselines, arguments=arguments, delta=return_convergence_delta)
+        return self._run(
+            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
+        )
 
 
 class DeepLift(_Attribution):
@@ -205,21 +223,37 @@ class DeepLift(_Attribution):
         self.max_pool = max_pool
 
     def attribute(
-        self, inputs: Any, baselines: Any = None, target: Any = None, return_convergence_delta: bool = False
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = None,
+        return_convergence_delta: bool = False,
     ) -> Any:
         """Attributions of the shape of ``inputs``. They sum to F(inputs) − F(baselines), but for what ``max_pool`` says."""
         arguments = {"multiply_by_inputs": self.multiply_by_inputs, "eps": self.eps, "max_pool": self.max_pool}
-        return self._run(inputs, target, baselines, arguments=arguments, delta=return_convergence_delta)
+        return self._run(
+            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
+        )
 
 
 class FeatureAblation(_Attribution):
     """What replacing features, or groups of them, by the baseline changes."""
 
     _method = "feature_ablation"
+    _default = {"scalar": 0.0}
 
-    def attribute(self, inputs: Any, baselines: Any = None, target: Any = None, feature_mask: Any = None) -> Any:
-        """Attributions of the shape of ``inputs``. ``feature_mask`` gives features with the same number a common difference."""
-        return self._run(inputs, target, baselines, feature_mask)
+    def attribute(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = None,
+        feature_mask: Any = None,
+    ) -> Any:
+        """Attributions of the shape of ``inputs``, also of ids. ``feature_mask`` gives features with the same number a common difference,
+        across inputs too."""
+        return self._run(inputs, target, baselines, additional_forward_args, feature_mask)
 
 
 class LayerActivation(_LayerAttribution):
@@ -227,9 +261,9 @@ class LayerActivation(_LayerAttribution):
 
     _method = "layer_activation"
 
-    def attribute(self, inputs: Any) -> Any:
+    def attribute(self, inputs: Any, additional_forward_args: Any = None) -> Any:
         """The values, of the layer's shape."""
-        return self._run(inputs)
+        return self._run(inputs, additional=additional_forward_args)
 
 
 class LayerGradientXActivation(_LayerAttribution):
@@ -241,9 +275,10 @@ class LayerGradientXActivation(_LayerAttribution):
         super().__init__(model, layer)
         self.multiply_by_inputs = multiply_by_inputs
 
-    def attribute(self, inputs: Any, target: Any = None) -> Any:
+    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
         """Attributions of the layer's shape."""
-        return self._run(inputs, target, arguments={"multiply_by_inputs": self.multiply_by_inputs})
+        arguments = {"multiply_by_inputs": self.multiply_by_inputs}
+        return self._run(inputs, target, additional=additional_forward_args, arguments=arguments)
 
 
 class LayerConductance(_LayerAttribution):
@@ -256,13 +291,16 @@ class LayerConductance(_LayerAttribution):
         inputs: Any,
         baselines: Any = None,
         target: Any = None,
+        additional_forward_args: Any = None,
         n_steps: int = 50,
         method: str = "gausslegendre",
         return_convergence_delta: bool = False,
     ) -> Any:
         """Attributions of the layer's shape."""
         arguments = {"quadrature": method, "n_steps": n_steps}
-        return self._run(inputs, target, baselines, arguments=arguments, delta=return_convergence_delta)
+        return self._run(
+            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
+        )
 
 
 class LayerIntegratedGradients(_LayerAttribution):
@@ -279,10 +317,13 @@ class LayerIntegratedGradients(_LayerAttribution):
         inputs: Any,
         baselines: Any = None,
         target: Any = None,
+        additional_forward_args: Any = None,
         n_steps: int = 50,
         method: str = "gausslegendre",
         return_convergence_delta: bool = False,
     ) -> Any:
         """Attributions of the layer's shape."""
         arguments = {"quadrature": method, "n_steps": n_steps, "multiply_by_inputs": self.multiply_by_inputs}
-        return self._run(inputs, target, baselines, arguments=arguments, delta=return_convergence_delta)
+        return self._run(
+            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
+        )
