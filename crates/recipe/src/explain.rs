@@ -1,6 +1,8 @@
 //! Explains the selected rows of a data file, some at a time, and hands each part on as it is done.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use pellucid::graph::Tensor;
 use pellucid::{Baseline, Batch, Explainer, Explanation, Precision, Source, Spec, Target};
@@ -49,24 +51,47 @@ pub fn explain(
     };
     let predictor = Predictor::new(model)?;
     let names = reader.feature_names();
-    let mut work = Work { model, request, baseline: &baseline, names, ready: None, done: 0 };
+    let work = Work { model, request, baseline: &baseline, names, ready: None, done: 0 };
     let mut completeness = Completeness::default();
-    while let Some(chunk) = reader.next_chunk()? {
-        activity.check()?;
-        let predictions = predictor.predict(model, &chunk.inputs, request.precision, activity)?;
-        let (header, explained) = work.explain(&method, chunk, predictions, activity)?;
-        if let (Some(delta), Some(base)) = (&explained.delta, &explained.baseline_output) {
-            for (t, delta) in delta.iter().enumerate() {
-                for (r, &d) in delta.iter().enumerate() {
-                    let difference = explained.output[t][r] - base[t][r];
-                    completeness.add(explained.numbers[r], d, difference, request.max_delta);
+    // Reading, computing and writing go on at the same time, a part apart.
+    let (done, ready) = std::thread::scope(|scope| {
+        let (to_worker, chunks) = sync_channel(1);
+        let (to_sink, parts) = sync_channel(1);
+        scope.spawn(move || {
+            while let Some(chunk) = reader.next_chunk().transpose() {
+                let failed = chunk.is_err();
+                if to_worker.send(chunk).is_err() || failed {
+                    return;
                 }
             }
+        });
+        let worker = scope.spawn(|| -> Result<(usize, Option<Ready>)> {
+            // What is moved in here ends with this thread, and so the threads at both sides learn of it.
+            let (mut work, chunks, to_sink) = (work, chunks, to_sink);
+            for chunk in chunks {
+                activity.check()?;
+                let chunk = chunk?;
+                let predictions = predictor.predict(model, &chunk.inputs, request.precision, activity)?;
+                if to_sink.send(work.explain(&method, chunk, predictions, activity)?).is_err() {
+                    break;
+                }
+            }
+            Ok((work.done, work.ready))
+        });
+        for (header, explained) in parts {
+            if let (Some(delta), Some(base)) = (&explained.delta, &explained.baseline_output) {
+                for (t, delta) in delta.iter().enumerate() {
+                    for (r, &d) in delta.iter().enumerate() {
+                        let difference = explained.output[t][r] - base[t][r];
+                        completeness.add(explained.numbers[r], d, difference, request.max_delta);
+                    }
+                }
+            }
+            sink.take(&header, &explained)?;
         }
-        sink.take(header, &explained)?;
-    }
-    let done = work.done;
-    let Some(ready) = work.ready else { return Err(Error::request("no row is selected")) };
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    let Some(ready) = ready else { return Err(Error::request("no row is selected")) };
     let given = baseline.rows.as_ref().filter(|_| baseline.spec == Baseline::Each);
     if let Some(given) = given.and_then(|g| g.first()?.shape().first().copied()).filter(|&n| n != done) {
         return Err(rows_of_baseline(request, given, done));
@@ -78,7 +103,7 @@ pub fn explain(
         request: request.clone(),
         computed: ready.record,
         targets: ready.header.targets.iter().map(|t| t.name.clone()).collect(),
-        features: ready.header.features,
+        features: ready.header.features.clone(),
         baseline_encoded: baseline.encoded.filter(|_| info.has_baseline),
         baseline_raw: baseline.raw.filter(|_| info.has_baseline),
         model: file(model.path()),
@@ -101,7 +126,7 @@ struct Work<'a> {
 /// What is found out with the first rows.
 struct Ready {
     explainer: Explainer,
-    header: Header,
+    header: Arc<Header>,
     record: pellucid::explanation::Record,
 }
 
@@ -112,7 +137,7 @@ impl Work<'_> {
         chunk: Chunk,
         predictions: Predictions,
         activity: &Activity<'_>,
-    ) -> Result<(&Header, Explained)> {
+    ) -> Result<(Arc<Header>, Explained)> {
         let rows = chunk.numbers.len();
         let mut batch = Batch::new(chunk.inputs);
         batch.baselines = self.baselines(rows)?;
@@ -145,7 +170,7 @@ impl Work<'_> {
         let found = explainer.explain(&batch, &activity.control(Some(&progress)))?;
         let header = match known {
             Some((header, _)) => header,
-            None => self.header(&found, targets, chunk.table.as_ref())?,
+            None => Arc::new(self.header(&found, targets, chunk.table.as_ref())?),
         };
         let explained = self.explained(
             &header,
@@ -157,8 +182,8 @@ impl Work<'_> {
             chunk.table,
         )?;
         self.done += rows;
-        let ready = self.ready.insert(Ready { explainer, header, record: found.record });
-        Ok((&ready.header, explained))
+        self.ready = Some(Ready { explainer, header: Arc::clone(&header), record: found.record });
+        Ok((header, explained))
     }
 
     /// The baselines of the next rows.

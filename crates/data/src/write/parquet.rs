@@ -8,14 +8,14 @@ use ::parquet::data_type::ByteArray;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::types::Type;
+use ::parquet::schema::types::{ColumnPath, Type};
 
 use super::table::Output;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::{Batch, Column, ColumnType, Schema, Values};
 
 /// Values that are gathered before they are written.
-const GROUP_VALUES: usize = 1 << 20;
+const GROUP_VALUES: usize = 1 << 19;
 
 pub(super) struct ParquetSink {
     writer: SerializedFileWriter<Output>,
@@ -42,9 +42,16 @@ impl ParquetSink {
         });
         let fields = fields.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
         let root = Type::group_type_builder("schema").with_fields(fields).build().map_err(failed)?;
-        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let writer =
-            SerializedFileWriter::new(output, Arc::new(root), Arc::new(properties)).map_err(failed)?;
+        let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        for field in schema.fields() {
+            // Floats seldom repeat; a dictionary of them is built in vain.
+            if matches!(field.column_type, ColumnType::Float | ColumnType::Float32) {
+                let path = ColumnPath::new(vec![field.name.clone()]);
+                properties = properties.set_column_dictionary_enabled(path, false);
+            }
+        }
+        let writer = SerializedFileWriter::new(output, Arc::new(root), Arc::new(properties.build()))
+            .map_err(failed)?;
         Ok(Self { writer, waiting: Vec::new(), values: 0 })
     }
 
