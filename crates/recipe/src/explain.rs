@@ -255,7 +255,7 @@ impl Work<'_> {
                 steps.sources().iter().map(|c| c.name.clone()).collect(),
                 steps.tensor_columns().iter().map(|c| c.source).collect(),
             ),
-            None if self.request.fold => tokens(found),
+            None if self.request.fold && found.sources.iter().any(|s| s.embedding.is_some()) => tokens(found),
             None => (tensor_features.clone(), (0..tensor_features.len()).collect()),
         };
         let kept = self.request.keep.iter().map(|name| {
