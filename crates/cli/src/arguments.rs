@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Explain the predictions of a model for rows of a table or of arrays, or for pictures.
     Explain(Box<Explain>),
+    /// Write a model that takes a table's columns as they are: its preprocessing as ONNX nodes before the network.
+    Export(Export),
     /// Show what is in a model: inputs, outputs, layers, and operators that are missing.
     Inspect(Inspect),
     /// List the attribution methods.
@@ -113,6 +115,14 @@ pub(crate) struct Evaluate {
     /// Threads; one for each core by default.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The model, an ONNX file that `pellucid train` wrote.
+    pub(crate) model: PathBuf,
+    /// The file to write. Its inputs are the table's columns: texts, of which the empty one is missing, and 64-bit floats, of which NaN is.
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

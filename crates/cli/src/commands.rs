@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod explain;
+mod export;
 #[cfg(feature = "images")]
 mod images;
 mod inspect;
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Train(options) => run::train(&options, quiet),
         Command::Evaluate(options) => evaluate::evaluate(&options, quiet),
         Command::Explain(options) => explain::explain(*options, quiet),
+        Command::Export(options) => export::export(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Methods(options) => methods::methods(&options),
         Command::Completions { shell } => pages::completions(shell),

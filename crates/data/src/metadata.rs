@@ -125,6 +125,12 @@ impl Metadata {
         Self { version: IMAGE_VERSION, preprocessing: None, images: Some(images), target: None, split: None }
     }
 
+    /// The same without the way from the table's columns to the network's, for a model that takes the columns themselves.
+    #[must_use]
+    pub fn without_preprocessing(&self) -> Self {
+        Self { preprocessing: None, ..self.clone() }
+    }
+
     /// The document as JSON, on one line.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| malformed(e.to_string()))
@@ -149,12 +155,13 @@ impl Metadata {
         let this: Self = serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
         match (version, &this.preprocessing, &this.images) {
             (TABLE_VERSION, Some(_), None) => {}
+            // The model takes the columns themselves.
+            (TABLE_VERSION, None, None) if this.target.is_some() => {}
             (IMAGE_VERSION, None, Some(images)) => {
                 images.steps.check().map_err(|e| malformed(format!("images: {}", e.kind())))?;
             }
             _ => {
-                let what =
-                    "version 1 is on a table and has `preprocessing`, version 2 on pictures and has `images`";
+                let what = "version 1 is on a table and has `preprocessing` or `target`, version 2 on pictures and has `images`";
                 return Err(malformed(what.to_owned()));
             }
         }

@@ -8,6 +8,7 @@ pub mod differentiate;
 pub mod emit;
 pub mod error;
 pub mod evaluate;
+mod front;
 pub mod graph;
 pub mod import;
 pub mod lower;

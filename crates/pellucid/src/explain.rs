@@ -98,7 +98,8 @@ impl Job {
         let output = match &spec.output {
             Some(name) => network.resolve(name)?,
             None => {
-                *network.outputs().first().ok_or_else(|| Error::Spec("the model has no output".to_owned()))?
+                let main = model.main_output().and_then(|i| network.outputs().get(i).copied());
+                main.ok_or_else(|| Error::Spec("the model has no output".to_owned()))?
             }
         };
         let layer = match (&spec.layer, info.has_layer) {

@@ -94,6 +94,15 @@ impl Model {
         self.network.output_names().collect()
     }
 
+    /// The output that is meant where none is named, by position: the first that is not of labels. Classifiers of scikit-learn give labels
+    /// before scores. `None` where there is no output.
+    pub fn main_output(&self) -> Option<usize> {
+        let outputs = self.network.outputs();
+        let declared = |o: usize| self.network.symbols()[o].declared.as_ref();
+        let scores = outputs.iter().position(|&o| declared(o).is_none_or(|d| d.dtype.is_float()));
+        scores.or((!outputs.is_empty()).then_some(0))
+    }
+
     /// What the file declares of an input.
     pub fn input_declared(&self, input: usize) -> Option<&Declared> {
         self.network.symbols()[*self.network.inputs().get(input)?].declared.as_ref()

@@ -261,7 +261,7 @@ pub struct Spec {
     /// The layer whose values are attributed to, for the layer methods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
-    /// Which output of the model; the first where it is not said.
+    /// Which output of the model; where it is not said, the first that is not of labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// The precision of the computation.

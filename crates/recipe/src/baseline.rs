@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pellucid::graph::Tensor;
 use pellucid::graph::random::Stream;
-use pellucid::{Baseline, Precision};
+use pellucid::{Baseline, InputSpec, Precision};
 use pellucid_data::image::Resize;
 use pellucid_data::steps::{Decoded, Preprocessing, Step};
 use pellucid_data::table::{Cell, ColumnType};
@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::OpenModel;
-use crate::rows::{Reader, Wanted};
+use crate::rows::{Reader, Wanted, stacked};
+
+mod columns;
 
 /// What rows are compared with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,7 +155,7 @@ impl<'de> Deserialize<'de> for BaselineRequest {
 }
 
 /// A baseline made ready.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Resolved {
     /// What the specification says.
     pub spec: Baseline,
@@ -163,6 +165,8 @@ pub struct Resolved {
     pub encoded: Option<Vec<f64>>,
     /// The same in the table's units, for each column: its value, or why it has none.
     pub raw: Option<BTreeMap<String, String>>,
+    /// For a model with an input for each column, what each is compared with; columns that were left out are held fixed.
+    pub inputs: BTreeMap<String, InputSpec>,
 }
 
 /// Makes a baseline ready for a model and its data.
@@ -181,23 +185,21 @@ pub fn resolve(
             maker.wrong("the model holds no record of its table, so it has no units but the network's")
         );
     }
+    if let Some(found) = maker.of_columns()? {
+        return Ok(found);
+    }
     let row = match request {
         BaselineRequest::Zero if space != Some(Space::Raw) => {
             let encoded = steps.map(|s| vec![0.0; s.width()]);
-            return Ok(Resolved {
-                spec: Baseline::Zero,
-                rows: None,
-                raw: maker.raw(encoded.as_deref())?,
-                encoded,
-            });
+            return Ok(Resolved { raw: maker.raw(encoded.as_deref())?, encoded, ..Resolved::default() });
         }
         BaselineRequest::Number(n) if space != Some(Space::Raw) => {
             let encoded = steps.map(|s| vec![*n; s.width()]);
             return Ok(Resolved {
                 spec: Baseline::Scalar(*n),
-                rows: None,
                 raw: maker.raw(encoded.as_deref())?,
                 encoded,
+                ..Resolved::default()
             });
         }
         BaselineRequest::Zero => maker.same_number(0.0)?,
@@ -210,13 +212,13 @@ pub fn resolve(
             if chunk.inputs.len() > 1 {
                 let spec =
                     Baseline::Row(chunk.inputs.iter().map(|t| t.to_f64().unwrap_or_default()).collect());
-                return Ok(Resolved { spec, rows: None, encoded: None, raw: None });
+                return Ok(Resolved { spec, ..Resolved::default() });
             }
             chunk.inputs.first().and_then(Tensor::to_f64).ok_or_else(|| maker.wrong("it holds no numbers"))?
         }
         BaselineRequest::Sample(count) => {
             let rows = maker.sample(*count, seed)?;
-            return Ok(Resolved { spec: Baseline::Several, rows: Some(rows), encoded: None, raw: None });
+            return Ok(Resolved { spec: Baseline::Several, rows: Some(rows), ..Resolved::default() });
         }
         BaselineRequest::File(path) => {
             let rows = maker.file(path)?;
@@ -224,7 +226,7 @@ pub fn resolve(
             match (count, rows.as_slice()) {
                 (1, [one]) => one.to_f64().ok_or_else(|| maker.wrong("it holds no numbers"))?,
                 _ => {
-                    return Ok(Resolved { spec: Baseline::Each, rows: Some(rows), encoded: None, raw: None });
+                    return Ok(Resolved { spec: Baseline::Each, rows: Some(rows), ..Resolved::default() });
                 }
             }
         }
@@ -232,8 +234,8 @@ pub fn resolve(
     Ok(Resolved {
         raw: maker.raw(Some(&row))?,
         spec: Baseline::Row(vec![row.clone()]),
-        rows: None,
         encoded: Some(row),
+        ..Resolved::default()
     })
 }
 
@@ -434,30 +436,6 @@ fn in_words(decoded: &Decoded) -> String {
         Decoded::Value(Cell::Number(x)) => format!("{}", (x * 1e9).round() / 1e9),
         other => other.to_string(),
     }
-}
-
-/// Rows of float tensors below each other, for each input.
-fn stacked(parts: &[Vec<Tensor>]) -> Option<Vec<Tensor>> {
-    let inputs = parts.first()?.len();
-    (0..inputs)
-        .map(|i| {
-            let mut shape = parts.first()?.get(i)?.shape().to_vec();
-            let mut rows = 0;
-            let mut all: Vec<f64> = Vec::new();
-            for part in parts {
-                let tensor = part.get(i)?;
-                if tensor.shape().get(1..) != shape.get(1..) {
-                    return None;
-                }
-                rows += tensor.shape().first()?;
-                all.extend(
-                    tensor.to_f64().or_else(|| Some(tensor.to_i64()?.iter().map(|&v| v as f64).collect()))?,
-                );
-            }
-            *shape.first_mut()? = rows;
-            Tensor::new(&shape, all)
-        })
-        .collect()
 }
 
 #[cfg(test)]

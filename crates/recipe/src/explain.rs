@@ -47,7 +47,7 @@ pub fn explain(
         if request.baseline != Default::default() {
             return Err(Error::request(format!("{} does not compare with a baseline", info.title)));
         }
-        Resolved { spec: Baseline::Zero, rows: None, encoded: None, raw: None }
+        Resolved::default()
     };
     let predictor = Predictor::new(model)?;
     let names = reader.feature_names();
@@ -160,6 +160,7 @@ impl Work<'_> {
                     precision: self.request.precision,
                     tile: self.request.tile,
                     seed: self.request.seed,
+                    inputs: self.baseline.inputs.clone(),
                     ..Spec::new(method.clone())
                 };
                 (Explainer::new(self.model.model(), &spec, &batch)?, None)
@@ -170,7 +171,12 @@ impl Work<'_> {
         let found = explainer.explain(&batch, &activity.control(Some(&progress)))?;
         let header = match known {
             Some((header, _)) => header,
-            None => Arc::new(self.header(&found, targets, chunk.table.as_ref())?),
+            None => {
+                if let Some(text) = held_fixed(&found.record) {
+                    activity.listener.notice(&text);
+                }
+                Arc::new(self.header(&found, targets, chunk.table.as_ref())?)
+            }
         };
         let explained = self.explained(
             &header,
@@ -286,6 +292,8 @@ impl Work<'_> {
             let count: usize = shape.iter().product();
             let shape = shape.to_vec();
             let name = source.embedding.as_ref().unwrap_or(&source.name).clone();
+            // An input that is a column of a table needs no place behind its name.
+            let shape = if self.names.is_some() && count == 1 { Vec::new() } else { shape };
             (0..count).map(move |i| element_name(&name, &shape, i)).collect::<Vec<_>>()
         };
         found.sources.iter().zip(&shapes).flat_map(elements).collect()
@@ -428,6 +436,21 @@ fn element_name(name: &str, shape: &[usize], element: usize) -> String {
     }
     indices.reverse();
     if indices.is_empty() { name.to_owned() } else { format!("{name}[{}]", indices.join(",")) }
+}
+
+/// Which of several inputs were not explained, and why; `None` where all were.
+fn held_fixed(record: &pellucid::Record) -> Option<String> {
+    let fixed: Vec<String> = record.inputs.iter().filter(|i| !i.explained).map(|i| i.name.clone()).collect();
+    if fixed.is_empty() || fixed.len() == record.inputs.len() {
+        return None;
+    }
+    let asked = |name: &String| record.spec.inputs.get(name).is_some_and(|i| i.role == pellucid::Role::Fixed);
+    let why = if fixed.iter().all(asked) {
+        "no baseline was given for them"
+    } else {
+        "texts and whole numbers carry no gradient; feature_ablation explains them too"
+    };
+    Some(format!("held fixed: {} ({why})", crate::rows::listed(&fixed)))
 }
 
 /// The attributions of all sources in one row for each row and target.

@@ -17,6 +17,7 @@ pub mod model;
 #[cfg(feature = "train")]
 pub mod page;
 pub mod predict;
+pub mod raw;
 pub mod recipe;
 pub mod record;
 pub mod request;

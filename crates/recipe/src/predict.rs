@@ -82,16 +82,17 @@ impl Predictor {
             |names: &[&str]| (0..outputs.len()).find(|i| activation(i).is_some_and(|a| names.contains(&a)));
         let classifies = !model.class_names().is_empty();
         let is_number = model.is_regression();
+        let main = model.model().main_output().unwrap_or(0);
         let (output, meaning) = if is_number {
-            (0, Meaning::Values)
+            (main, Meaning::Values)
         } else if let Some(i) = find(&["Sigmoid", "Softmax"]) {
             (i, Meaning::Probabilities)
         } else if let Some(i) = find(&["LogSoftmax"]) {
             (i, Meaning::LogProbabilities)
         } else if classifies {
-            (0, Meaning::Logits)
+            (main, Meaning::Logits)
         } else {
-            (0, Meaning::Values)
+            (main, Meaning::Values)
         };
         let logits = match meaning {
             Meaning::Logits => Some(output),

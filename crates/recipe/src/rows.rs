@@ -11,8 +11,11 @@ use pellucid_data::table::{self, Batch, Column, ColumnType, ReadOptions, Rows, V
 
 use crate::error::{Error, Result};
 use crate::model::OpenModel;
+pub(crate) use arrays::stacked;
+use columns::InputColumns;
 
 mod arrays;
+mod columns;
 #[cfg(feature = "images")]
 mod images;
 
@@ -108,6 +111,8 @@ enum Encoder<'m> {
     Steps(&'m Preprocessing),
     /// These columns, as they are.
     Plain(Vec<String>),
+    /// A column for each input of the model, by its name.
+    Columns(InputColumns),
 }
 
 struct TableReader<'m> {
@@ -135,9 +140,10 @@ impl std::fmt::Debug for TableReader<'_> {
 
 impl<'m> TableReader<'m> {
     fn open(model: &'m OpenModel, path: &Path, wanted: &Wanted) -> Result<Self> {
-        if model.model().input_names().len() != 1 {
+        let columns = InputColumns::of(model);
+        if model.model().input_names().len() != 1 && columns.is_none() {
             return Err(Error::request(format!(
-                "the model has {} inputs; a table can only be given to a model with one: give arrays \
+                "the model has {} inputs; a table can only be given to a model with one, or with one column for each: give arrays \
                  (.npz or .safetensors) with the names {}",
                 model.model().input_names().len(),
                 model.model().input_names().join(", ")
@@ -145,17 +151,21 @@ impl<'m> TableReader<'m> {
         }
         let selection = Selection::parse(if wanted.rows.trim().is_empty() { "all" } else { &wanted.rows })?;
         let label = wanted.label.clone().or_else(|| model.target().map(|t| t.column().to_owned()));
-        let (rows, encoder, label) = match model.preprocessing() {
-            Some(steps) => {
-                if wanted.features.is_some() {
-                    return Err(Error::request(
-                        "the model says itself which columns it takes: leave features out",
-                    ));
-                }
-                let (rows, label) = open_for_steps(model, steps, path, wanted, &selection, label)?;
+        let says = || Error::request("the model says itself which columns it takes: leave features out");
+        let (rows, encoder, label) = match (model.preprocessing(), columns) {
+            (Some(_), _) | (_, Some(_)) if wanted.features.is_some() => return Err(says()),
+            (Some(steps), _) => {
+                let options = steps.read_options(ReadOptions::default());
+                let (rows, label) = open_for_model(model, options, path, wanted, &selection, label)?;
                 (rows, Encoder::Steps(steps), label)
             }
-            None => {
+            (None, Some(columns)) => {
+                let looks = table::open(path, &ReadOptions::default())?;
+                let options = columns.read_options(looks.schema());
+                let (rows, label) = open_for_model(model, options, path, wanted, &selection, label)?;
+                (rows, Encoder::Columns(columns), label)
+            }
+            (None, None) => {
                 let rows = table::open(path, &ReadOptions::default())?;
                 let features = plain_features(model, rows.as_ref(), path, wanted)?;
                 if let Some(label) = &wanted.label {
@@ -175,6 +185,7 @@ impl<'m> TableReader<'m> {
         let width = match &encoder {
             Encoder::Steps(steps) => steps.width(),
             Encoder::Plain(features) => features.len(),
+            Encoder::Columns(columns) => columns.names().len(),
         };
         let batch = Batch::new(std::sync::Arc::clone(rows.schema()));
         Ok(Self {
@@ -198,6 +209,7 @@ impl<'m> TableReader<'m> {
         match &self.encoder {
             Encoder::Steps(steps) => steps.tensor_columns().iter().map(|c| c.name.clone()).collect(),
             Encoder::Plain(names) => names.clone(),
+            Encoder::Columns(columns) => columns.names(),
         }
     }
 
@@ -243,27 +255,30 @@ impl<'m> TableReader<'m> {
         Ok(None)
     }
 
-    fn chunk(&self, numbers: Vec<u64>, taken: Batch) -> Result<Chunk> {
-        let rows = taken.rows();
-        let values = match self.precision {
-            Precision::Float32 => {
-                let values = match &self.encoder {
-                    Encoder::Steps(steps) => steps.encode_to_vec::<f32>(&taken)?,
-                    Encoder::Plain(names) => plain(&taken, names)?.iter().map(|&v| v as f32).collect(),
-                };
-                let shape = input_shape(self.model.model(), rows, values.len());
-                Tensor::new(&shape, values)
+    /// The model's inputs for some rows.
+    fn inputs(&self, taken: &Batch) -> Result<Vec<Tensor>> {
+        let shape = |values: usize| input_shape(self.model.model(), taken.rows(), values);
+        let values = match (&self.encoder, self.precision) {
+            (Encoder::Columns(columns), _) => return columns.inputs(taken),
+            (Encoder::Steps(steps), Precision::Float32) => {
+                let values = steps.encode_to_vec::<f32>(taken)?;
+                Tensor::new(&shape(values.len()), values)
             }
-            Precision::Float64 => {
-                let values = match &self.encoder {
-                    Encoder::Steps(steps) => steps.encode_to_vec::<f64>(&taken)?,
-                    Encoder::Plain(names) => plain(&taken, names)?,
-                };
-                let shape = input_shape(self.model.model(), rows, values.len());
-                Tensor::new(&shape, values)
+            (Encoder::Steps(steps), Precision::Float64) => {
+                let values = steps.encode_to_vec::<f64>(taken)?;
+                Tensor::new(&shape(values.len()), values)
+            }
+            (Encoder::Plain(names), precision) => {
+                let values = plain(taken, names)?;
+                Tensor::new(&shape(values.len()), values).map(|t| t.with_precision(precision.dtype()))
             }
         };
-        let values = values.ok_or_else(|| Error::input("rows do not fill the model's input"))?;
+        Ok(vec![values.ok_or_else(|| Error::input("rows do not fill the model's input"))?])
+    }
+
+    fn chunk(&self, numbers: Vec<u64>, taken: Batch) -> Result<Chunk> {
+        let rows = taken.rows();
+        let inputs = self.inputs(&taken)?;
         let labels = match (&self.label, self.model.target()) {
             (None, _) => Vec::new(),
             (Some(_), Some(target)) if self.label.as_deref() == Some(target.column()) => {
@@ -281,22 +296,21 @@ impl<'m> TableReader<'m> {
                 (0..rows).map(|r| column.number(r)).collect()
             }
         };
-        Ok(Chunk { numbers, inputs: vec![values], labels, table: Some(taken) })
+        Ok(Chunk { numbers, inputs, labels, table: Some(taken) })
     }
 }
 
 type Opened = (Box<dyn Rows + Send>, Option<String>);
 
-/// Opens a table for the columns that the steps, the selection and the person need. The true class need not be there.
-fn open_for_steps(
+/// Opens a table for the columns that the model, the selection and the person need. The true class need not be there.
+fn open_for_model(
     model: &OpenModel,
-    steps: &Preprocessing,
+    mut options: ReadOptions,
     path: &Path,
     wanted: &Wanted,
     selection: &Selection,
     label: Option<String>,
 ) -> Result<Opened> {
-    let mut options = steps.read_options(ReadOptions::default());
     let columns = options.columns.get_or_insert_default();
     for name in selection.columns().into_iter().chain(wanted.keep.iter().cloned()) {
         if !columns.contains(&name) {
@@ -358,6 +372,11 @@ fn plain_features(model: &OpenModel, rows: &dyn Rows, path: &Path, wanted: &Want
         return Err(Error::input(message));
     }
     Ok(features)
+}
+
+/// Whether a table is given to a model column by column, one to each of its inputs.
+pub(crate) fn has_columns(model: &OpenModel) -> bool {
+    InputColumns::of(model).is_some()
 }
 
 pub(crate) fn listed(names: &[String]) -> String {

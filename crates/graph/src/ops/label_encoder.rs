@@ -106,6 +106,17 @@ impl LabelEncoder {
         Ok(Self { attributes, form: Form::One(mapping) })
     }
 
+    /// The numbers of some floats, and that of all others; NaN may be one of them.
+    pub fn of_floats(keys: &[f32], values: &[i64], default: i64) -> OpResult<Self> {
+        let attributes = Attributes::new()
+            .with("keys_floats", Attribute::Floats(keys.to_vec()))
+            .with("values_int64s", Attribute::Ints(values.to_vec()))
+            .with("default_int64", Attribute::Int(default));
+        let (keys, values) = (Tensor::vector(keys.to_vec()), Tensor::vector(values.to_vec()));
+        let mapping = Mapping::new(&keys, &values, &Tensor::scalar(default))?;
+        Ok(Self { attributes, form: Form::One(mapping) })
+    }
+
     fn mapping(&self, input: DType) -> &Mapping {
         match &self.form {
             Form::One(mapping) => mapping,

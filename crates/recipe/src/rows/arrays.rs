@@ -126,8 +126,8 @@ pub(crate) fn take(tensor: &Tensor, rows: &[usize]) -> Option<Tensor> {
     let mut shape = tensor.shape().to_vec();
     let each: usize = shape.get(1..)?.iter().product();
     *shape.first_mut()? = rows.len();
-    fn pick<T: Copy>(values: &[T], rows: &[usize], each: usize) -> Vec<T> {
-        rows.iter().flat_map(|r| values[r * each..(r + 1) * each].iter().copied()).collect()
+    fn pick<T: Clone>(values: &[T], rows: &[usize], each: usize) -> Vec<T> {
+        rows.iter().flat_map(|r| values[r * each..(r + 1) * each].iter().cloned()).collect()
     }
     match tensor.dtype() {
         DType::F32 => Tensor::new(&shape, pick(tensor.as_slice::<f32>()?, rows, each)),
@@ -135,6 +135,36 @@ pub(crate) fn take(tensor: &Tensor, rows: &[usize]) -> Option<Tensor> {
         DType::I64 => Tensor::new(&shape, pick(tensor.as_slice::<i64>()?, rows, each)),
         DType::I32 => Tensor::new(&shape, pick(tensor.as_slice::<i32>()?, rows, each)),
         DType::Bool => Tensor::new(&shape, pick(tensor.as_slice::<bool>()?, rows, each)),
+        DType::String => Tensor::new(&shape, pick(tensor.as_slice::<String>()?, rows, each)),
         _ => Tensor::new(&shape, pick(&tensor.to_i64()?, rows, each)),
     }
+}
+
+/// Rows of tensors below each other, for each input, numbers as floats.
+pub(crate) fn stacked(parts: &[Vec<Tensor>]) -> Option<Vec<Tensor>> {
+    let inputs = parts.first()?.len();
+    (0..inputs)
+        .map(|i| {
+            let mut shape = parts.first()?.get(i)?.shape().to_vec();
+            let mut rows = 0;
+            let mut all: Vec<f64> = Vec::new();
+            let mut texts: Vec<String> = Vec::new();
+            for part in parts {
+                let tensor = part.get(i)?;
+                if tensor.shape().get(1..) != shape.get(1..) {
+                    return None;
+                }
+                rows += tensor.shape().first()?;
+                if let Some(list) = tensor.as_slice::<String>() {
+                    texts.extend_from_slice(list);
+                    continue;
+                }
+                all.extend(
+                    tensor.to_f64().or_else(|| Some(tensor.to_i64()?.iter().map(|&v| v as f64).collect()))?,
+                );
+            }
+            *shape.first_mut()? = rows;
+            if texts.is_empty() { Tensor::new(&shape, all) } else { Tensor::new(&shape, texts) }
+        })
+        .collect()
 }
