@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pellucid_graph::Tensor;
+
 use crate::explain::Ready;
 use crate::model::Forward;
 use crate::spec::Precision;
@@ -15,9 +17,26 @@ const MOST_BYTES: usize = 256 << 20;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Key {
     /// Running the model up to some values.
-    Run { symbols: Vec<usize>, precision: Precision, shapes: Vec<Vec<usize>>, rows: usize },
-    /// A method: the specification in JSON, the inputs' shapes behind the rows, the digest of the feature masks, and the rows of a block.
-    Method { spec: String, shapes: Vec<Vec<usize>>, masks: Option<String>, rows: usize },
+    Run {
+        symbols: Vec<usize>,
+        precision: Precision,
+        /// The inputs' shapes behind the rows.
+        shapes: Vec<Vec<usize>>,
+        /// The inputs that are one value for all rows.
+        shared: Vec<Tensor>,
+        /// The rows that run together, at most.
+        rows: usize,
+    },
+    /// A method.
+    Method {
+        /// The digest of the specification.
+        spec: String,
+        shapes: Vec<Vec<usize>>,
+        shared: Vec<Tensor>,
+        /// The digest of the feature masks.
+        masks: Option<String>,
+        rows: usize,
+    },
 }
 
 /// What is kept.

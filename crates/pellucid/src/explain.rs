@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::explanation::{Batch, Explanation};
 use crate::frame::{RowInput, Setup};
 use crate::methods;
-use crate::model::{Model, rows_of, shapes_behind_rows, with_fallback};
+use crate::model::{Model, rows_of, shapes_behind_rows, shared, with_fallback};
 use crate::spec::{Precision, Spec, Target};
 use crate::starts::check_inputs;
 use crate::target;
@@ -82,13 +82,11 @@ impl Explainer {
 
 /// Whether a plan for the one serves the other: any number of rows can be cut into blocks.
 fn same_but_rows(a: &Key, b: &Key) -> bool {
-    match (a, b) {
-        (
-            Key::Method { spec: a, shapes: x, masks: m, .. },
-            Key::Method { spec: b, shapes: y, masks: n, .. },
-        ) => a == b && x == y && m == n,
-        _ => false,
+    let mut a = a.clone();
+    if let (Key::Method { rows, .. }, Key::Method { rows: others, .. }) = (&mut a, b) {
+        *rows = *others;
     }
+    a == *b
 }
 
 impl Job {
@@ -129,6 +127,7 @@ impl Job {
         Key::Method {
             spec: self.digest.clone(),
             shapes: shapes_behind_rows(inputs),
+            shared: shared(inputs),
             masks: batch.feature_mask.as_deref().map(digest_of_masks),
             rows: rows_of(inputs).max(1).next_power_of_two().min(MOST_ROWS),
         }

@@ -8,7 +8,8 @@ use crate::spec::Spec;
 /// The rows to explain and what comes with them.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// For each input of the model, its rows: shape [rows, …]. Floats of any width; they are brought to the spec's precision.
+    /// For each input of the model, its rows: shape [rows, …], or no dimensions for an input that is one value for all rows. Floats of any
+    /// width; they are brought to the spec's precision.
     pub inputs: Vec<Tensor>,
     /// For [`crate::Baseline::Each`], tensors like `inputs`; for [`crate::Baseline::Several`], tensors [samples, …]. One for each input; those
     /// of inputs that need none are not looked at.
@@ -28,7 +29,7 @@ impl Batch {
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.inputs.first().and_then(|t| t.shape().first()).copied().unwrap_or(0)
+        self.inputs.iter().find_map(|t| t.shape().first()).copied().unwrap_or(0)
     }
 }
 

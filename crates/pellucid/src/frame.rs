@@ -121,8 +121,9 @@ impl Setup<'_> {
         for (i, &id) in inputs.iter().enumerate() {
             feeds.insert(specialised.graph.label(id), (Feed::Row(i), Some(Rows::BATCH)));
         }
-        let batch = inputs.iter().map(|&id| (id, Rows::BATCH)).collect();
         let graph = specialised.graph;
+        let rowed = inputs.iter().filter(|id| graph.constant(**id).is_none());
+        let batch = rowed.map(|&id| (id, Rows::BATCH)).collect();
         let own = graph.values().count();
         let places = graph.rows_of_values(&batch)?;
         let mut frame = Frame {

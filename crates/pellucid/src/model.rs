@@ -147,6 +147,7 @@ impl Model {
             symbols: symbols.to_vec(),
             precision,
             shapes: shapes_behind_rows(inputs),
+            shared: shared(inputs),
             rows: count.max(1).next_power_of_two().min(MOST_ROWS),
         };
         if let Some(Kept::Run(ready)) = self.plans.get(&key) {
@@ -222,19 +223,27 @@ impl Model {
         rows: usize,
         precision: Precision,
     ) -> Specialisation {
-        let shapes = self
-            .network
-            .input_names()
-            .zip(inputs)
-            .map(|(name, t)| {
-                let mut shape = t.shape().to_vec();
-                if let Some(first) = shape.first_mut() {
+        let mut known = BTreeMap::new();
+        let mut shapes = BTreeMap::new();
+        for (name, t) in self.network.input_names().zip(inputs) {
+            let mut shape = t.shape().to_vec();
+            match shape.first_mut() {
+                Some(first) => {
                     *first = rows;
+                    shapes.insert(name.to_owned(), shape);
                 }
-                (name.to_owned(), shape)
-            })
-            .collect();
-        Specialisation { rows, precision: Some(precision.dtype()), shapes, ..Specialisation::default() }
+                None => {
+                    known.insert(name.to_owned(), t.clone());
+                }
+            }
+        }
+        Specialisation {
+            rows,
+            precision: Some(precision.dtype()),
+            shapes,
+            known,
+            ..Specialisation::default()
+        }
     }
 
     /// The inputs in the types that the model declares, floats in the given precision; refused where number, shapes or types do not fit.
@@ -346,9 +355,14 @@ pub(crate) fn shapes_behind_rows(inputs: &[Tensor]) -> Vec<Vec<usize>> {
     inputs.iter().map(|t| t.shape().get(1..).unwrap_or(&[]).to_vec()).collect()
 }
 
-/// The number of rows: the first axis of the first input.
+/// The inputs without dimensions: one value for all rows.
+pub(crate) fn shared(inputs: &[Tensor]) -> Vec<Tensor> {
+    inputs.iter().filter(|t| t.shape().is_empty()).cloned().collect()
+}
+
+/// The number of rows: the first axis of the first input that has one.
 pub(crate) fn rows_of(inputs: &[Tensor]) -> usize {
-    inputs.first().and_then(|t| t.shape().first()).copied().unwrap_or(1)
+    inputs.iter().find_map(|t| t.shape().first()).copied().unwrap_or(1)
 }
 
 /// The stage that runs a graph whose inputs are those of the network.

@@ -6,7 +6,7 @@ use pellucid_graph::{Buffer, Tensor, each_type};
 use crate::error::{Error, Result};
 use crate::explain::Explainer;
 use crate::explanation::{Batch, Check, Explanation};
-use crate::model::{Model, shapes_behind_rows};
+use crate::model::{Model, rows_of, shapes_behind_rows, shared};
 use crate::spec::{Baseline, Precision, Spec, Target};
 
 impl Model {
@@ -27,7 +27,7 @@ impl Model {
             let outputs = self.run(&inputs, precision, control).map_err(|e| at(group[0], e))?;
             let mut first = 0;
             for &i in &group {
-                let rows = rows_in(&items[i]);
+                let rows = rows_of(&items[i]);
                 found[i] = outputs.iter().map(|t| taken(t, first, rows)).collect::<Result<_>>()?;
                 first += rows;
             }
@@ -89,12 +89,10 @@ fn groups<T>(items: &[T], together: impl Fn(&T, &T) -> bool) -> Vec<Vec<usize>> 
     groups
 }
 
-fn rows_in(inputs: &[Tensor]) -> usize {
-    inputs.first().and_then(|t| t.shape().first()).copied().unwrap_or(0)
-}
-
 fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
-    shapes_behind_rows(a) == shapes_behind_rows(b) && a.iter().zip(b).all(|(x, y)| x.dtype() == y.dtype())
+    shapes_behind_rows(a) == shapes_behind_rows(b)
+        && shared(a) == shared(b)
+        && a.iter().zip(b).all(|(x, y)| x.dtype() == y.dtype() && x.shape().len() == y.shape().len())
 }
 
 fn together(spec: &Spec, a: &Batch, b: &Batch) -> bool {
@@ -182,9 +180,8 @@ fn joined(lists: &[&[Tensor]]) -> Result<Vec<Tensor>> {
 
 fn concatenated(parts: &[&Tensor]) -> Result<Tensor> {
     let mut shape = parts[0].shape().to_vec();
-    if let Some(rows) = shape.first_mut() {
-        *rows = parts.iter().map(|p| p.shape().first().copied().unwrap_or(0)).sum();
-    }
+    let Some(rows) = shape.first_mut() else { return Ok(parts[0].clone()) };
+    *rows = parts.iter().map(|p| p.shape().first().copied().unwrap_or(0)).sum();
     let mut all = Buffer::zeros(parts[0].dtype(), 0);
     for part in parts {
         macro_rules! append {

@@ -77,6 +77,10 @@ impl Setup<'_> {
             let embedded = !embeddings.is_empty();
             match self.role(i) {
                 Role::Fixed => {}
+                Role::Automatic if graph.constant(value).is_some() => {}
+                Role::Explained if graph.constant(value).is_some() => {
+                    return Err(self.refusal(format!("its input {:?} is one value for all rows", names[i])));
+                }
                 _ if dtype.is_float() => list.push(itself),
                 Role::Automatic if embedded && BESIDE_TOKENS.contains(&names[i]) => beside.extend(embeddings),
                 _ if embedded => list.extend(embeddings),
@@ -116,6 +120,7 @@ impl Setup<'_> {
             .enumerate()
             .map(|(i, (name, &x))| match self.role(i) {
                 Role::Fixed => format!("{name:?} is held fixed"),
+                _ if graph.constant(x).is_some() => format!("{name:?} is one value for all rows"),
                 _ => format!("{name:?} is of {} and {}", graph.fact(x).dtype, why_not_embedded(graph, x)),
             })
             .collect();

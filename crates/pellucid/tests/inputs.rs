@@ -553,3 +553,142 @@ fn plans_are_kept_within_bounds_and_change_no_bit() {
     model.forget_plans();
     assert_eq!(model.kept_plans(), 0);
 }
+
+/// How ids reach the table of [`moved`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// By EmbedLayerNormalization, beside positions and kinds of tokens.
+    Fused,
+    /// Turned around, tokens first.
+    TimeMajor,
+    /// Two columns of three, as int32.
+    Columns,
+}
+
+/// Ids [batch, 3] that reach a table in one of several ways; the vectors are bent, added up and scored.
+fn moved(way: Way) -> Model {
+    let mut n = Network::new();
+    let ids = n.add_input("ids", DType::I64, &[symbol("batch"), Dim::Fixed(3)]).unwrap();
+    let table = n.add_constant("table", floats(&[9, 4], 1)).unwrap();
+    let axes = |n: &mut Network, name: &str, v: Vec<i64>| n.add_constant(name, Tensor::vector(v)).unwrap();
+    let (vectors, tokens) = match way {
+        Way::Fused => {
+            let small = n.add_node("small", ops::Cast { to: DType::I32 }, &[ids], "small").unwrap();
+            let places = n.add_constant("places", floats(&[3, 4], 2)).unwrap();
+            let kinds = n.add_constant("kinds", floats(&[9, 4], 3)).unwrap();
+            let (gamma, beta) = (floats(&[4], 4), floats(&[4], 5));
+            let gamma = n.add_constant("gamma", gamma).unwrap();
+            let beta = n.add_constant("beta", beta).unwrap();
+            let types = n.add_input("segment_ids", DType::I32, &[symbol("batch"), Dim::Fixed(3)]).unwrap();
+            let op = ops::EmbedLayerNormalization { epsilon: 1e-5 };
+            let inputs = [small, types, table, places, kinds, gamma, beta];
+            (n.add_node("embed", op, &inputs, "embed").unwrap(), 1)
+        }
+        Way::TimeMajor => {
+            let turn = ops::Transpose { order: Some(vec![1, 0]) };
+            let turned = n.add_node("turned", turn, &[ids], "turned").unwrap();
+            (n.add_node("words", ops::Gather { axis: 0 }, &[table, turned], "words").unwrap(), 0)
+        }
+        Way::Columns => {
+            let places = axes(&mut n, "places", vec![2, 0]);
+            let two = n.add_node("two", ops::Gather { axis: 1 }, &[ids, places], "two").unwrap();
+            let small = n.add_node("small", ops::Cast { to: DType::I32 }, &[two], "small").unwrap();
+            (n.add_node("words", ops::Gather { axis: 0 }, &[table, small], "words").unwrap(), 1)
+        }
+    };
+    let bent = n.add_node("bent", ops::Tanh, &[vectors], "bent").unwrap();
+    let along = axes(&mut n, "along", vec![tokens]);
+    let sum = ops::ReduceSum { keep: false, noop_with_empty_axes: false };
+    let sum = n.add_node("sum", sum, &[bent, along], "sum").unwrap();
+    head(&mut n, sum, 4, symbol("batch"));
+    Model::from_network(n).unwrap()
+}
+
+#[test]
+fn embeddings_are_found_however_ids_reach_them() {
+    for way in [Way::Fused, Way::TimeMajor, Way::Columns] {
+        let model = moved(way);
+        let mut inputs = vec![ids(&[5, 3], 9, 1)];
+        if way == Way::Fused {
+            inputs.push(Tensor::new(&[5, 3], ids(&[5, 3], 9, 2).to_i64().unwrap()).unwrap());
+        }
+        let batch = Batch::new(inputs.clone());
+        let asked = |json: &str, id: f64| Spec {
+            baseline: Baseline::Scalar(id),
+            inputs: [("ids".to_owned(), InputSpec::explained())].into(),
+            ..spec(method(json))
+        };
+        let ig = asked(r#"{"name": "integrated_gradients", "n_steps": 300}"#, 4.0);
+        let found = explain(&model, &ig, &batch);
+        complete(&found, 1e-6, &format!("{way:?}"));
+        assert_eq!(found.sources.len(), 1, "{way:?}");
+        let tokens = found.per_token(0).unwrap();
+        assert_eq!(tokens.shape()[2..], [if way == Way::Columns { 2 } else { 3 }], "{way:?}");
+        for r in 0..5 {
+            let alone = Batch::new(inputs.iter().map(|t| row(t, r)).collect());
+            let alone = explain(&model, &ig, &alone);
+            assert!(
+                bits(&row(&found.attributions[0], r)) == bits(&alone.attributions[0]),
+                "{way:?}, row {r}"
+            );
+        }
+        // The model itself with every id replaced is the baseline, and with one id replaced the ablation.
+        let run = |ids: &Tensor| {
+            let inputs: Vec<Tensor> = [&[ids.clone()], &inputs[1..]].concat();
+            model.run(&inputs, Precision::Float64, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
+        };
+        let base = run(&Tensor::new(&[5, 3], vec![4i64; 15]).unwrap());
+        for (a, b) in found.baseline_output.unwrap()[0].iter().zip(&base) {
+            assert!((a - b).abs() < 1e-12, "{way:?}");
+        }
+        let ablated = explain(&model, &asked(r#"{"name": "feature_ablation"}"#, 4.0), &batch);
+        let (whole, changes) = (run(&inputs[0]), ablated.attributions[0].to_f64().unwrap());
+        for token in 0..3 {
+            let mut other = inputs[0].to_i64().unwrap();
+            other.iter_mut().skip(token).step_by(3).for_each(|id| *id = 4);
+            let rest = run(&Tensor::new(&[5, 3], other).unwrap());
+            for r in 0..5 {
+                let want = whole[r] - rest[r];
+                assert!((changes[r * 3 + token] - want).abs() < 1e-12, "{way:?}, row {r}, token {token}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_input_without_dimensions_is_one_value_for_all_rows() {
+    let mut n = Network::new();
+    let x = n.add_input("x", DType::F32, &[symbol("batch"), Dim::Fixed(4)]).unwrap();
+    let scale = n.add_input("scale", DType::F32, &[]).unwrap();
+    let scaled = n.add_node("scaled", ops::Mul, &[x, scale], "scaled").unwrap();
+    head(&mut n, scaled, 4, symbol("batch"));
+    let model = Model::from_network(n).unwrap();
+    let x = floats(&[6, 4], 3);
+    let at = |scale: f32| vec![x.clone(), Tensor::scalar(scale)];
+    let doubled: Vec<f32> = x.as_slice::<f32>().unwrap().iter().map(|v| 2.0 * v).collect();
+    let doubled = Tensor::new(&[6, 4], doubled).unwrap();
+    let pool = pool(2);
+    let run = |inputs: &[Tensor]| model.run(inputs, Precision::Float64, &control(&pool)).unwrap();
+    assert_eq!(run(&at(2.0)), run(&[doubled, Tensor::scalar(1.0f32)]));
+    assert_ne!(run(&at(2.0)), run(&at(3.0)));
+    for info in METHODS {
+        let asked = Spec {
+            layer: info.has_layer.then(|| "linear".to_owned()),
+            ..spec(method(&format!("{{\"name\": \"{}\"}}", info.name)))
+        };
+        let found = explain(&model, &asked, &Batch::new(at(2.0)));
+        assert_eq!(found.sources.len(), 1);
+        let items: Vec<Batch> =
+            (0..6).map(|r| Batch::new(vec![row(&x, r), Tensor::scalar(2.0f32)])).collect();
+        for (r, one) in model.explain_ragged(&asked, &items, &control(&pool)).unwrap().iter().enumerate() {
+            assert!(bits(&one.attributions[0]) == bits(&row(&found.attributions[0], r)), "{}", info.name);
+        }
+    }
+    let asked = Spec {
+        inputs: [("scale".to_owned(), InputSpec::explained())].into(),
+        ..spec(method(r#"{"name": "saliency"}"#))
+    };
+    let error =
+        model.explain(&asked, &Batch::new(at(2.0)), &control(&pool)).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("\"scale\" is one value for all rows"), "{error}");
+}
