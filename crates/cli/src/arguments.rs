@@ -159,7 +159,8 @@ pub(crate) enum OutputFormat {
 pub(crate) struct Explain {
     /// The model, an ONNX file.
     pub(crate) model: PathBuf,
-    /// The data: CSV, Parquet, .npy, .npz or .safetensors; a picture (PNG, JPEG, WebP) or a folder of pictures.
+    /// The data: CSV, Parquet, .npy, .npz or .safetensors; rows of different length as .jsonl, an object with the inputs by name in each line; a
+    /// picture (PNG, JPEG, WebP) or a folder of pictures.
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) what: What,
@@ -282,6 +283,12 @@ pub(crate) struct What {
     /// The layer that is attributed to, for methods that have one; `pellucid inspect` lists them.
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Option<String>,
+    /// Inputs of the model that are explained; by default those of floats, and those of ids from their embedding on.
+    #[arg(long, value_name = "INPUTS", value_delimiter = ',')]
+    pub(crate) explained: Vec<String>,
+    /// Inputs of the model that are held fixed, such as a mask.
+    #[arg(long, value_name = "INPUTS", value_delimiter = ',')]
+    pub(crate) fixed: Vec<String>,
     /// The network's columns in its order, where the model does not say.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) features: Option<Vec<String>>,
@@ -346,7 +353,7 @@ pub(crate) struct Output {
     /// Columns of the data to pass through; of pictures there is `file`.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) keep: Vec<String>,
-    /// Sum one-hot columns into the columns they come from (the default).
+    /// Sum one-hot columns into the columns they come from, and an embedding's elements into their token (the default).
     #[arg(long, overrides_with = "no_fold")]
     pub(crate) fold: bool,
     /// Give an attribution for each of the network's columns.

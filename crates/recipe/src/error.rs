@@ -221,6 +221,7 @@ fn of_model(error: &pellucid::Error) -> Category {
         E::Engine(pellucid::engine::Error::Graph(e)) => of_graph(e),
         E::Input { .. } | E::Engine(_) => Category::Data,
         E::Refused { .. } => Category::Unsupported,
+        E::Item { source, .. } => of_model(source),
         _ => Category::Usage,
     }
 }

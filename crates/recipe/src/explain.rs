@@ -155,6 +155,7 @@ impl Work<'_> {
                     targets: targets.iter().map(|t| t.target.clone()).collect(),
                     scale: self.request.scale,
                     baseline: self.baseline.spec.clone(),
+                    inputs: self.request.inputs.clone(),
                     layer: self.request.layer.clone(),
                     output: self.request.output.clone(),
                     precision: self.request.precision,

@@ -28,6 +28,7 @@ pub mod run;
 pub mod schema;
 pub mod single;
 pub mod target;
+pub mod texts;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod write;

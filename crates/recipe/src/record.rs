@@ -90,6 +90,28 @@ impl Record {
         text
     }
 
+    /// What part each input of the model played, in words; `None` where that goes without saying.
+    pub fn parts(&self) -> Option<String> {
+        let inputs = &self.computed.inputs;
+        if inputs.len() < 2 && inputs.iter().all(|i| i.embeddings.is_empty()) {
+            return None;
+        }
+        let explained = inputs.iter().filter(|i| i.explained).map(|i| match i.embeddings.as_slice() {
+            [] => i.name.clone(),
+            layers => format!("{} from its embedding {} on", i.name, layers.join(" and ")),
+        });
+        let explained: Vec<String> = explained.collect();
+        let fixed: Vec<&str> = inputs.iter().filter(|i| !i.explained).map(|i| i.name.as_str()).collect();
+        let mut parts = Vec::new();
+        if !explained.is_empty() {
+            parts.push(format!("explained: {}", explained.join(", ")));
+        }
+        if !fixed.is_empty() {
+            parts.push(format!("held fixed: {}", fixed.join(", ")));
+        }
+        Some(parts.join("; "))
+    }
+
     /// An error where rows are above the request's tolerance.
     pub fn verify(&self) -> Result<()> {
         let (Some(tolerance), Some(found)) = (self.request.max_delta, &self.completeness) else {

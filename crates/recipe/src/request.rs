@@ -1,8 +1,9 @@
 //! What to explain of a table and how, in a person's words: an `[[explain]]` section, a `--spec` file, the options of a command.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pellucid::{Method, Precision, QuadratureRule, Scale};
+use pellucid::{InputSpec, Method, Precision, QuadratureRule, Scale};
 use pellucid_data::image::ImageSteps;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,9 @@ pub struct Request {
     /// Whether a baseline's numbers are the network's or the table's; by its form where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_space: Option<Space>,
+    /// What part each input of the model plays, and what it is compared with, by name; what is not said follows from the inputs' types.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, InputSpec>,
     /// The layer that is attributed to, for methods that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
@@ -135,6 +139,7 @@ impl Default for Request {
             scale: Scale::default(),
             baseline: BaselineRequest::default(),
             baseline_space: None,
+            inputs: BTreeMap::new(),
             layer: None,
             output: None,
             rows: "all".to_owned(),

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use pellucid_recipe::explain::explain as run;
 use pellucid_recipe::global::{self, Global, Summary};
+use pellucid_recipe::pellucid::Role;
 use pellucid_recipe::pellucid::engine::Profile;
 use pellucid_recipe::record::Record;
 use pellucid_recipe::request::Targets;
 use pellucid_recipe::result::{Explained, Header, Sink};
-use pellucid_recipe::write::{Destination, Format, ResultWriter, record_path, write_text};
+use pellucid_recipe::texts;
+use pellucid_recipe::write::{Destination, Format, ResultWriter, record_path, write_bytes, write_text};
 use pellucid_recipe::{OpenModel, Request, Result};
 use pellucid_report::{
     Align, Table, format_count, format_number, format_percent, format_signed, format_significant,
@@ -30,6 +32,9 @@ pub(super) fn explain(options: Explain, quiet: bool) -> Result<()> {
         return super::images::explain(&options, quiet);
     }
     let request = request(&options)?;
+    if texts::is_lines(&options.data) {
+        return explain_lines(&options, &request, quiet);
+    }
     let profile = options.output.profile.then(|| Mutex::new(Profile::default()));
     let goal = goal(&options)?;
     let model = OpenModel::load(&options.model)?;
@@ -64,6 +69,36 @@ pub(super) fn explain(options: Explain, quiet: bool) -> Result<()> {
     }
     if let Some(profile) = profile {
         print_profile(&profile.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+    record.verify()
+}
+
+/// Rows of different length go out as they come in.
+fn explain_lines(options: &Explain, request: &Request, quiet: bool) -> Result<()> {
+    let file = options.output.output.as_ref().filter(|p| p.as_os_str() != "-");
+    let format = match (options.output.format, file) {
+        (None, Some(path)) => Format::of_path(path)?,
+        (None | Some(OutputFormat::Jsonl), _) => Format::JsonLines,
+        _ => Format::Csv,
+    };
+    if format != Format::JsonLines || options.output.global {
+        return Err(usage("rows of different length are written as jsonl, one object a row"));
+    }
+    let model = OpenModel::load(&options.model)?;
+    let mut out = Vec::new();
+    let record = with_activity(options.how.threads, quiet, None, |activity| {
+        let record = texts::explain(&model, &options.data, request, &mut out, activity)?;
+        if let Some(parts) = record.parts() {
+            activity.listener.notice(&parts);
+        }
+        Ok(record)
+    })?;
+    match file {
+        Some(path) => {
+            write_bytes(path, &out)?;
+            write_text(&record_path(path), &record.to_json())?;
+        }
+        None => print(&String::from_utf8_lossy(&out))?,
     }
     record.verify()
 }
@@ -184,6 +219,11 @@ pub(super) fn request_for(options: &Explain, method: Option<&String>) -> Result<
             into.clone_from(from);
         }
     };
+    for (names, role) in [(&what.explained, Role::Explained), (&what.fixed, Role::Fixed)] {
+        for name in names {
+            r.inputs.entry(name.clone()).or_default().role = role;
+        }
+    }
     take(&mut r.output, &what.output_name);
     take(&mut r.layer, &what.layer);
     take(&mut r.label, &what.label);
@@ -300,6 +340,9 @@ fn heading(record: &Record) -> String {
         text.push_str(&format!(", |delta| mean {:.1e}, largest {:.1e}", c.mean, c.max));
     }
     text.push('\n');
+    if let Some(parts) = record.parts() {
+        text.push_str(&format!("{parts}\n"));
+    }
     text
 }
 
