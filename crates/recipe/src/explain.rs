@@ -1,11 +1,12 @@
 //! Explains the selected rows of a data file, some at a time, and hands each part on as it is done.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use pellucid::graph::Tensor;
-use pellucid::{Baseline, Batch, Explainer, Explanation, Precision, Source, Spec, Target};
+use pellucid::{Baseline, Batch, Explainer, Explanation, InputSpec, Precision, Source, Spec, Target};
 
 use crate::activity::Activity;
 use crate::baseline::{self, Resolved};
@@ -155,13 +156,12 @@ impl Work<'_> {
                     targets: targets.iter().map(|t| t.target.clone()).collect(),
                     scale: self.request.scale,
                     baseline: self.baseline.spec.clone(),
-                    inputs: self.request.inputs.clone(),
                     layer: self.request.layer.clone(),
                     output: self.request.output.clone(),
                     precision: self.request.precision,
                     tile: self.request.tile,
                     seed: self.request.seed,
-                    inputs: self.baseline.inputs.clone(),
+                    inputs: self.inputs(),
                     ..Spec::new(method.clone())
                 };
                 (Explainer::new(self.model.model(), &spec, &batch)?, None)
@@ -191,6 +191,19 @@ impl Work<'_> {
         self.done += rows;
         self.ready = Some(Ready { explainer, header: Arc::clone(&header), record: found.record });
         Ok((header, explained))
+    }
+
+    /// What part each input plays: as the request says, with the baselines that were found for it where the request has none.
+    fn inputs(&self) -> BTreeMap<String, InputSpec> {
+        let mut inputs = self.baseline.inputs.clone();
+        for (name, asked) in &self.request.inputs {
+            let input = inputs.entry(name.clone()).or_default();
+            input.role = asked.role;
+            if asked.baseline.is_some() {
+                input.baseline.clone_from(&asked.baseline);
+            }
+        }
+        inputs
     }
 
     /// The baselines of the next rows.
