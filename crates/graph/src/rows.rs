@@ -28,6 +28,11 @@ impl Rows {
         Self { axis, outer: 1, inner: 1 }
     }
 
+    /// The whole of a value, which belongs to a single row.
+    pub fn whole(shape: &[usize]) -> Self {
+        Self { axis: 0, outer: shape.first().copied().unwrap_or(1), inner: 1 }
+    }
+
     /// In the flat, row-major data: how many blocks hold all rows, and how many elements a row has in each.
     pub fn flat(self, shape: &[usize], rows: usize) -> (usize, usize) {
         let before: usize = shape[..self.axis].iter().product();
@@ -212,9 +217,12 @@ pub fn reshape(site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
 }
 
 /// Where rows lie after a reshape, if they still lie along one axis.
+///
+/// A single row can be said to lie along many axes; one that holds nothing else is taken before the others.
 pub fn reshaped(rows: Rows, from: &[usize], to: &[usize], count: usize) -> Option<Rows> {
     let (outer, inner) = rows.flat(from, count);
     let mut before = 1;
+    let mut first = None;
     for (axis, &size) in to.iter().enumerate() {
         let after: usize = to[axis + 1..].iter().product();
         if before > 0
@@ -223,11 +231,39 @@ pub fn reshaped(rows: Rows, from: &[usize], to: &[usize], count: usize) -> Optio
             && inner % after == 0
             && size == (outer / before) * count * (inner / after)
         {
-            return Some(Rows { axis, outer: outer / before, inner: inner / after });
+            let here = Rows { axis, outer: outer / before, inner: inner / after };
+            if here == Rows::plain(axis) {
+                return Some(here);
+            }
+            first = first.or(Some(here));
         }
         before *= size;
     }
-    None
+    first
+}
+
+/// Where rows lie in a value of this shape whose elements are each taken from one row: the element at a position is of row `row`, and
+/// `alike` says of two positions of different rows whether they take the same of their rows. `None` where they do not lie along an axis.
+pub fn taken(
+    shape: &[usize],
+    count: usize,
+    row: &dyn Fn(usize) -> usize,
+    alike: &dyn Fn(usize, usize) -> bool,
+) -> Option<Rows> {
+    let total: usize = shape.iter().product();
+    let plain = (0..shape.len()).filter(|&a| shape[a] == count).map(Rows::plain);
+    let joined = (0..shape.len()).filter(|&a| count > 0 && shape[a] > count && shape[a] % count == 0);
+    let blocks = joined.flat_map(|axis| {
+        let several = shape[axis] / count;
+        [Rows { axis, outer: 1, inner: several }, Rows { axis, outer: several, inner: 1 }]
+    });
+    plain.chain(blocks).find(|rows| {
+        let (_, each) = rows.flat(shape, count);
+        (0..total).all(|at| {
+            let own = at / each.max(1) % count;
+            row(at) == own && alike(at, at - own * each)
+        })
+    })
 }
 
 /// For operators that move the axes of input 0: output axis `i` is input axis `order[i]`.

@@ -260,7 +260,7 @@ fn refused(node: &NetworkNode, op: &Arc<dyn Operator>, message: String) -> crate
 }
 
 impl Graph {
-    /// Where the rows of every value lie, from those of the inputs; an error naming the node that mixes rows.
+    /// Where the rows of every value lie, from those of the inputs; an error naming the node that mixes rows. A single row mixes with none.
     pub fn rows_of_values(&self, inputs: &HashMap<ValueId, Rows>) -> Result<Vec<Option<Rows>>> {
         use crate::rows::{RowsInput, RowsSite};
         let mut rows: Vec<Option<Rows>> = vec![None; self.values.len()];
@@ -287,11 +287,15 @@ impl Graph {
                 .collect();
             let outputs: Vec<&Fact> = node.outputs.iter().map(|o| self.fact(*o)).collect();
             let site = RowsSite { rows: self.rows, inputs: &site_inputs, outputs: &outputs };
-            let found = node.op.rows(&site).map_err(|e| ErrorKind::RowsMix {
-                node: node.name.to_string(),
-                operator: node.op.definition().name,
-                reason: e.0,
-            })?;
+            let found = match node.op.rows(&site) {
+                Ok(found) => found,
+                // There is nothing to mix a single row with.
+                Err(_) if self.rows == 1 => outputs.iter().map(|o| Some(Rows::whole(&o.shape))).collect(),
+                Err(e) => {
+                    let (node, operator) = (node.name.to_string(), node.op.definition().name);
+                    return Err(ErrorKind::RowsMix { node, operator, reason: e.0 }.into());
+                }
+            };
             for (o, r) in node.outputs.iter().zip(found) {
                 rows[o.index()] = r;
             }

@@ -11,7 +11,7 @@ use crate::error::OpResult;
 use crate::graph::Fact;
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
-use crate::rows::{Rows, RowsSite};
+use crate::rows::{self, Rows, RowsInput, RowsSite};
 use crate::tensor::{Tensor, View, ViewMut};
 use pellucid_kernels::gather::{resolve, take};
 
@@ -71,7 +71,10 @@ impl Operator for Gather {
             (Some(r), None) if site.rows * r.inner == 1 && rank == 1 => {
                 Rows { outer: index.fact.shape[0], ..r }
             }
-            (Some(_), None) => refuse!("it takes positions of axis {axis}, which holds the rows"),
+            (Some(r), None) => match of_own_rows(&x, r, &index, site.rows) {
+                Some(own) => Rows { axis: axis + own.axis, ..own },
+                None => refuse!("it takes positions of axis {axis}, which holds the rows"),
+            },
             (Some(_), Some(_)) => refuse!("it takes every row's positions from every row"),
         };
         site.all(Some(found))
@@ -104,6 +107,16 @@ impl Operator for Gather {
     }
 }
 
+/// Where the rows lie in constant indices of the axis of the rows that give each row what is its own, and the same of each.
+fn of_own_rows(x: &RowsInput<'_>, rows: Rows, index: &RowsInput<'_>, count: usize) -> Option<Rows> {
+    let size = x.fact.shape[rows.axis];
+    let list = index.constant?.to_i64()?;
+    let at: Vec<usize> = list.iter().map(|&i| resolve(i, size)).collect::<Result<_, _>>().ok()?;
+    let row = |i: usize| at[i] / rows.inner.max(1) % count.max(1);
+    let alike = |i: usize, first: usize| at[i] == at[first] + row(i) * rows.inner;
+    rows::taken(&index.fact.shape, count, &row, &alike)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Gather;
@@ -132,6 +145,13 @@ mod tests {
             along(-1).random(&[3, 2]).input(index(&[2, 0], &[])),
             along(0).random(&[4, 3]).input(i64s(&[0, 2])).rows(&[0]).mixes(),
             along(0).random(&[4, 3]).input(i64s(&[0, 2])).rows(&[0, 1]).mixes(),
+            // Every row's own positions, as exporters write x[arange(rows)] over an axis that the rows were joined into.
+            along(0)
+                .random(&[6, 2])
+                .input(index(&[3, 1, 2], &[0, 1, 2, 3, 4, 5]))
+                .rows_at(0, Rows { axis: 0, outer: 1, inner: 2 }),
+            along(0).random(&[3, 2]).input(index(&[3, 1], &[0, -2, 2])).rows(&[0]),
+            along(0).random(&[3, 2]).input(index(&[3], &[0, 2, 1])).rows(&[0]).mixes(),
             along(0).random(&[2, 4, 3]).input(Tensor::scalar(-1i32)).rows_at(0, Rows::plain(1)),
             along(1)
                 .random(&[2, 4, 6])

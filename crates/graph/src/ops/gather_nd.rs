@@ -12,9 +12,9 @@ use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
-use crate::rows::{Rows, RowsSite, same_in_all_rows};
+use crate::rows::{self, Rows, RowsInput, RowsSite, same_in_all_rows};
 use crate::tensor::{DType, Tensor, View, ViewMut};
-use pellucid_kernels::gather::blocks;
+use pellucid_kernels::gather::{blocks, resolve};
 
 /// GatherND's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -113,6 +113,12 @@ impl Operator for GatherND {
             (Some(r), None) if r.axis < batch && same_in_all_rows(&index, r, site.rows) => r,
             (None, Some(i)) if i.axis >= batch && i.axis < leading => i,
             (None, Some(i)) if i.axis < batch && same_in_all_rows(&x, i, site.rows) => i,
+            (Some(r), None) if r.axis >= batch && r.axis < batch + depth => {
+                match of_own_rows(&x, r, &index, (r.axis - batch, depth), site.rows) {
+                    Some(own) => own,
+                    None => refuse!("it takes positions of axis {}, which holds the rows", r.axis),
+                }
+            }
             _ => {
                 refuse!("it takes positions of the rows, or two inputs hold their rows along different axes")
             }
@@ -145,6 +151,27 @@ impl Operator for GatherND {
     }
 }
 
+/// Where the rows lie in constant tuples of indices, of `depth` each, whose `part` names the row: where they give each row what is its own,
+/// and the same of each.
+fn of_own_rows(
+    x: &RowsInput<'_>,
+    rows: Rows,
+    index: &RowsInput<'_>,
+    (part, depth): (usize, usize),
+    count: usize,
+) -> Option<Rows> {
+    let size = x.fact.shape[rows.axis];
+    let list = index.constant?.to_i64()?;
+    let tuples: Vec<&[i64]> = list.chunks_exact(depth).collect();
+    let at: Vec<usize> = tuples.iter().map(|t| resolve(t[part], size)).collect::<Result<_, _>>().ok()?;
+    let row = |i: usize| at[i] / rows.inner.max(1) % count.max(1);
+    let alike = |i: usize, first: usize| {
+        let others = |t: usize| tuples[t].iter().enumerate().filter(|(p, _)| *p != part).map(|(_, v)| *v);
+        at[i] == at[first] + row(i) * rows.inner && others(i).eq(others(first))
+    };
+    rows::taken(index.fact.shape.split_last()?.1, count, &row, &alike)
+}
+
 #[cfg(test)]
 mod tests {
     use super::GatherND;
@@ -168,6 +195,9 @@ mod tests {
             of(1).random(&[2, 4, 3]).input(index(&[2, 2, 1], &[3, 1, 3, 1])).rows(&[0]),
             of(1).random(&[2, 4, 3]).input(index(&[2, 2, 1], &[3, 1, 3, 2])).rows(&[0]).mixes(),
             of(2).random(&[2, 3, 4]).input(index(&[2, 3, 1], &[0, 1, 2, 3, 0, 1])).rows(&[0, 1]),
+            // Every row's own positions, as exporters write mask[arange(rows), positions].
+            of(0).random(&[2, 4]).input(index(&[2, 2, 2], &[0, 3, 0, 1, 1, 3, 1, 1])).rows(&[0]),
+            of(0).random(&[2, 4]).input(index(&[2, 2, 2], &[0, 3, 0, 1, 1, 3, 1, 2])).rows(&[0]).mixes(),
             of(0).random(&[3, 2]).input(index(&[0, 1], &[])),
             of(0).random(&[2, 3]).input(index(&[4, 0], &[])).rows_at(0, Rows::BATCH),
             of(0).input(strings(&[2], &["a", "b"])).input(index(&[1, 1], &[1])).expect(strings(&[1], &["b"])),

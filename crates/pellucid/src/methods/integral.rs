@@ -23,7 +23,6 @@ struct Cut {
     value: ValueId,
     start: usize,
     difference: usize,
-    rows: Option<Rows>,
 }
 
 /// What the first stage holds ready.
@@ -67,12 +66,7 @@ fn ends(setup: &Setup<'_>, rows: usize, stop: Option<ValueId>, wants_differences
         let rows = frame.rows_of(value);
         let first = along.get(&value).copied().unwrap_or(value);
         let difference = frame.b.sub(value, first).map_err(refused)?;
-        cuts.push(Cut {
-            value,
-            start: outputs.add(first, rows),
-            difference: outputs.add(difference, rows),
-            rows,
-        });
+        cuts.push(Cut { value, start: outputs.add(first, rows), difference: outputs.add(difference, rows) });
     }
     let mut differences = vec![None; sources.len()];
     if wants_differences {
@@ -122,7 +116,8 @@ fn line_cuts(frame: &Frame, sources: &[ValueId], targets: &[ValueId], stops: &[V
 fn interpolate(frame: &mut Frame, cuts: &[Cut], number: usize) -> Vec<(ValueId, ValueId)> {
     let on_line = |cut: &Cut| {
         let fact: Fact = frame.b.fact(cut.value).clone();
-        let rows = cut.rows.unwrap_or(Rows::BATCH);
+        // A single row lies along many axes; the rows of points lie where this frame has them.
+        let rows = frame.rows_of(cut.value).unwrap_or(Rows::BATCH);
         (cut.value, frame.line((cut.start, cut.difference), number, fact, rows))
     };
     cuts.iter().map(on_line).collect()
@@ -182,7 +177,8 @@ pub(super) fn gradients(
     for t in &targets {
         let target = map.get(t).copied().unwrap_or(*t);
         let found = gradient(&mut frame, target, &line, &RuleTable::new(), None)?;
-        sums.push(found.into_iter().zip(&cuts).map(|(g, c)| g.map(|g| summed.add(g, c.rows))).collect());
+        let places = cuts.iter().map(|c| frame.rows_of(c.value));
+        sums.push(found.into_iter().zip(places).map(|(g, place)| g.map(|g| summed.add(g, place))).collect());
     }
     let point = point_stage(frame, &summed, &mut outputs)?;
 
@@ -197,7 +193,7 @@ pub(super) fn gradients(
         for (sum, cut) in list.iter().zip(&cuts) {
             if let Some(sum) = sum {
                 let fact = last.b.fact(cut.value).clone();
-                let input = last.sum(*sum, fact, cut.rows);
+                let input = last.sum(*sum, fact, last.rows_of(cut.value));
                 seeds.push((cut.value, input));
             }
         }
