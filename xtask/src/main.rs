@@ -1,4 +1,5 @@
-//! Development tasks: `cargo xtask test` runs every test, Rust and Python; `cargo xtask docs` writes the generated docs; `cargo xtask bench` compares.
+//! Development tasks: `cargo xtask test` runs every test, Rust and Python; `cargo xtask docs` writes the generated docs; `cargo xtask bench` and
+//! `cargo xtask networks` compare.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   test            every test, Rust and Python; makes its own Python environment under target/
   bench           times Pellucid beside PyTorch, JAX and Captum, in a Python environment of its own, and writes benches/RESULTS.md;
                   names of workloads, or `commands`, choose what is run, and `--rounds N` how often
+  networks        holds whole networks against ONNX Runtime, PyTorch and TensorFlow and writes docs/networks.md; names choose which.
+                  Its Python environment takes several gigabytes
   docs            writes the generated docs; with --check, fails where they are not current
   onnx-proto      writes the ONNX message types (cargo run --package xtask --features onnx-proto -- onnx-proto)
 ";
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(),
         ["bench", ref rest @ ..] => bench(rest),
+        ["networks", ref names @ ..] => networks(names),
         ["docs"] => docs::write(&root(), false),
         ["docs", "--check"] => docs::write(&root(), true),
         #[cfg(feature = "onnx-proto")]
@@ -54,12 +58,23 @@ fn test() -> Result<(), String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     run(Command::new(&cargo).args(["test", "--release", "--workspace", "--exclude", "pellucid-python"]))?;
     let (environment, bin) = python("target/python", "crates/python/tests/requirements.txt")?;
-    let maturin = bin.join("maturin");
-    run(Command::new(&maturin)
+    develop(&environment, &bin)?;
+    run(Command::new(bin.join("python")).args(["-m", "pytest", "-rs", "crates/python/tests"]))
+}
+
+/// Builds this workspace's Python package into an environment.
+fn develop(environment: &Path, bin: &Path) -> Result<(), String> {
+    run(Command::new(bin.join("maturin"))
         .args(["develop", "--release", "--quiet", "--manifest-path"])
         .arg(root().join("crates/python/Cargo.toml"))
-        .env("VIRTUAL_ENV", &environment))?;
-    run(Command::new(bin.join("python")).args(["-m", "pytest", "-rs", "crates/python/tests"]))
+        .env("VIRTUAL_ENV", environment))
+}
+
+/// Whole networks, in files of the frameworks that people export from.
+fn networks(names: &[&str]) -> Result<(), String> {
+    let (environment, bin) = python("target/networks-python", "conformance/networks/requirements.txt")?;
+    develop(&environment, &bin)?;
+    run(Command::new(bin.join("python")).arg("conformance/networks/table.py").args(names))
 }
 
 /// A Python environment with what a file of requirements asks for: its folder, and that of its programs.
