@@ -261,6 +261,43 @@ fn a_record_without_end() {
     assert!(matches!(error.kind(), ErrorKind::RecordTooLong { limit: 1000 }));
 }
 
+/// A line of a terabyte, of which no more is read than a record may have.
+#[test]
+fn a_line_without_end() {
+    use std::io::Read;
+    for (byte, quoted) in [(b'a', false), (b',', false), (b'"', false), (0, false), (b'1', true)] {
+        let head: &[u8] = if quoted { b"a,b\n1,2\n3,\"" } else { b"a,b\n1,2\n" };
+        let options =
+            with(CsvOptions { max_record_bytes: 1 << 16, sample_bytes: 1 << 12, ..Default::default() });
+        let endless = std::io::Cursor::new(head).chain(std::io::repeat(byte).take(1 << 40));
+        let error =
+            CsvReader::new("t.csv", endless, &options).and_then(|mut r| r.read_all()).map(|b| b.rows());
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::RecordTooLong { .. } | ErrorKind::RaggedLine { .. }),
+            "{byte}: {error}"
+        );
+        assert!(error.to_string().starts_with("t.csv, line 3: "), "{error}");
+    }
+    // From the first line on.
+    let error = CsvReader::new("t.csv", std::io::repeat(b'a').take(1 << 40), &ReadOptions::default());
+    let error = error.and_then(|mut r| r.read_all()).map(|b| b.rows()).unwrap_err();
+    assert!(error.to_string().starts_with("t.csv"), "{error}");
+}
+
+#[test]
+fn bytes_of_zero_are_text() {
+    let batch = read("a,b\n\0,1\nx\0y,2\n").unwrap();
+    assert_eq!(types(&batch), [ColumnType::Text, ColumnType::Integer]);
+    assert_eq!((batch.columns()[0].text(0), batch.columns()[0].text(1)), (Some("\0"), Some("x\0y")));
+    let error = read("a,b\n1,2\n\0,3\n").map(|b| types(&b));
+    assert_eq!(error.unwrap(), [ColumnType::Text, ColumnType::Integer]);
+    // Where numbers were found first, the line and the column are named.
+    let few = with(CsvOptions { sample_rows: 1, ..Default::default() });
+    let error = read_bytes(b"a,b\n1,2\n\0,3\n", &few).map(|b| b.rows()).unwrap_err();
+    assert!(error.to_string().starts_with("t.csv, line 3, column \"a\": expected a whole number"), "{error}");
+}
+
 #[test]
 fn files_that_are_no_table() {
     let folder = tempfile::tempdir().unwrap();

@@ -151,6 +151,14 @@ fn a_picture_of_65535_squared_is_refused_by_its_header() {
     jpeg[frame + 5..frame + 9].fill(0xFF);
     let error = refused(&jpeg, "65535 × 65535");
     assert!(matches!(error.kind(), ErrorKind::PictureTooLarge { .. }));
+    // And in a WebP, up to the 2¹⁴ in each direction that it can have; a frame larger than the canvas around it is refused as such.
+    let mut lossless = bytes("alpha.webp");
+    lossless[21..25].copy_from_slice(&(0x0FFF_FFFFu32).to_le_bytes());
+    let error = refused(&lossless, "16384 × 16384");
+    assert!(matches!(error.kind(), ErrorKind::PictureTooLarge { .. }));
+    let mut lossy = bytes("lossy.webp");
+    lossy[26..30].copy_from_slice(&[0xFF, 0x3F, 0xFF, 0x3F]);
+    refused(&lossy, "not a valid WebP picture");
     // A limit is a limit: 61 × 43 = 2,623.
     let limit = |max_pixels| DecodeOptions { max_pixels, ..DecodeOptions::default() };
     assert!(read(file("scene.png"), &limit(2623)).is_ok());
@@ -306,14 +314,39 @@ fn steps_that_make_no_sense_are_refused() {
     refused(ImageSteps { mean: vec![0.5, 0.5], ..steps() }, "expected one number or 3, got 2");
     refused(ImageSteps { deviation: vec![0.0], ..steps() }, "above zero for a deviation, got 0");
     refused(ImageSteps { mean: vec![f64::NAN], ..steps() }, "finite");
-    refused(ImageSteps { crop: Some(Size::square(3)), ..steps() }, "is smaller than the crop of 3 × 3");
     refused(ImageSteps { crop: Some(Size { width: 0, height: 3 }), ..steps() }, "0 × 3");
     refused(ImageSteps { resize: Resize::ShorterSide(usize::MAX), ..steps() }, "pixels");
     refused(ImageSteps { resize: Resize::ShorterSide(8000), ..steps() }, "would be resized to 16000 × 8000");
-    let both = ImageSteps { resize: Resize::ShorterSide(8), crop: Some(Size::square(9)), ..steps() };
-    refused(both, "a crop of 9 × 9 is larger than the resized picture, 8 × 8");
     assert!(ImageSteps::cropped(224, 0.0).is_err() && ImageSteps::cropped(224, 1.5).is_err());
     assert_eq!(ImageSteps::cropped(224, 0.875).unwrap().resize, Resize::ShorterSide(256));
+}
+
+/// `torchvision.transforms.functional.center_crop` of the same pictures (torchvision pads by `(crop − size) // 2` before and one more
+/// behind where that is odd, and crops the other axis as ever).
+#[test]
+fn a_crop_that_is_larger_than_the_picture_has_zeros_around_it() {
+    let grey = |width: usize, height: usize| {
+        let data = (1..=(width * height) as u8).collect();
+        Pixels::new(Size { width, height }, 1, data).unwrap()
+    };
+    let cropped = |picture: &Pixels, width: usize, height: usize| {
+        let crop = Some(Size { width, height });
+        let steps = ImageSteps { channels: ChannelOrder::Grey, crop, ..ImageSteps::default() };
+        steps.view(picture).unwrap()
+    };
+    let view = cropped(&grey(2, 2), 5, 4);
+    assert_eq!(view.pixels.data(), [0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(view.region, Region { left: -1.0, top: -1.0, width: 5.0, height: 4.0 });
+    // Wider, and less high: padded along one axis, cut along the other, 1.5 rounded to 2.
+    let view = cropped(&grey(2, 5), 4, 2);
+    assert_eq!(view.pixels.data(), [0, 5, 6, 0, 0, 7, 8, 0]);
+    assert_eq!(view.region, Region { left: -1.0, top: 2.0, width: 4.0, height: 2.0 });
+    assert_eq!(cropped(&grey(2, 2), 3, 2).pixels.data(), [1, 2, 0, 3, 4, 0]);
+    let steps =
+        ImageSteps { resize: Resize::ShorterSide(2), crop: Some(Size::square(4)), ..ImageSteps::default() };
+    let (tensor, region) = steps.apply(&small()).unwrap();
+    assert_eq!(tensor.shape(), [1, 3, 4, 4]);
+    assert!(region.left <= 0.0 && region.top < 0.0);
 }
 
 #[test]

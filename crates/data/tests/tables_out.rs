@@ -275,6 +275,21 @@ mod parquet {
     }
 
     #[test]
+    fn a_file_that_ends_early_is_an_error_wherever_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.parquet");
+        for whole in [parquet_bytes(1), std::fs::read(file("pandas-snappy.parquet")).unwrap()] {
+            std::fs::write(&path, &whole).unwrap();
+            assert!(read(&path, &ReadOptions::default()).is_ok());
+            for length in 0..whole.len() {
+                std::fs::write(&path, &whole[..length]).unwrap();
+                let error = read(&path, &ReadOptions::default()).map(|b| b.rows()).unwrap_err();
+                assert!(error.to_string().contains("out.parquet"), "{length}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn a_broken_file_is_an_error_and_not_a_panic() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.parquet");

@@ -19,6 +19,22 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// A plan takes more memory than is allowed.
+    #[error(
+        "a batch of {rows} rows takes {bytes} bytes at a time, more than {most}; the largest value is {shape:?} of node {node}"
+    )]
+    TooLarge {
+        /// The number of rows.
+        rows: usize,
+        /// The bytes that the plan takes.
+        bytes: usize,
+        /// The most that are allowed.
+        most: usize,
+        /// The node whose output is the largest.
+        node: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// What a sweep is given does not fit its plans.
     #[error("{0}")]
     Mismatch(String),

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::fuse::{self, Run, Step};
 use crate::profile::Profile;
 
+/// The most bytes that a plan takes while it runs.
+const MOST_BYTES: usize = 1 << 34;
+
 /// Where a value lies while a plan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -109,6 +112,9 @@ impl Plan {
             plan.outputs.push(entry);
         }
         plan.slots = layout.slots;
+        if plan.bytes() > MOST_BYTES {
+            return Err(too_large(&graph, &plan));
+        }
         Ok(plan)
     }
 
@@ -129,7 +135,7 @@ impl Plan {
 
     /// The bytes that a workspace takes.
     pub fn bytes(&self) -> usize {
-        self.slots.iter().map(|(dtype, len)| dtype.size() * len).sum()
+        self.slots.iter().fold(0, |n, (dtype, len)| n.saturating_add(dtype.size().saturating_mul(*len)))
     }
 
     /// The number of operators that run.
@@ -210,6 +216,13 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn too_large(graph: &Graph, plan: &Plan) -> Error {
+    let outputs = graph.nodes().iter().flat_map(|n| n.outputs.iter().map(move |&o| (&n.name, graph.fact(o))));
+    let largest = outputs.max_by_key(|(_, fact)| fact.len().saturating_mul(fact.dtype.size()));
+    let (node, shape) = largest.map_or_else(Default::default, |(n, f)| (n.to_string(), f.shape.clone()));
+    Error::TooLarge { rows: plan.rows, bytes: plan.bytes(), most: MOST_BYTES, node, shape }
 }
 
 /// Slots handed out by lifetime: a slot that is free again serves the next value of its type that it best fits.

@@ -10,16 +10,52 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, OpError, OpResult, Result};
 use crate::graph::{Fact, Graph, Node, Value, ValueId};
 use crate::operator::{Arg, Operator};
-use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements};
+use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements, span};
 
 /// The most elements that a value may have: 2³¹ bytes of `f64`, well above any layer, well below any memory.
 pub(crate) const MOST_ELEMENTS: usize = 1 << 28;
+
+/// What may still be computed while a graph is built. A constant that would exceed it is computed when the graph runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of computed constants. Each byte of a constant that is given brings [`Budget::BYTES_PER_BYTE`] more.
+    pub bytes: usize,
+    /// Steps of [`Operator::work`].
+    pub work: u64,
+}
+
+impl Budget {
+    /// How many bytes may be computed from each that is given: weights are cast, transposed and scaled on their way.
+    pub const BYTES_PER_BYTE: usize = 8;
+
+    /// Enough to find out shapes: what is computed for them is small.
+    pub(crate) const SKETCH: Self = Self { bytes: 1 << 24, work: 1 << 24 };
+
+    /// Takes what a node needs; false, and nothing taken, where that is not there.
+    fn take(&mut self, bytes: usize, work: u64) -> bool {
+        match (self.bytes.checked_sub(bytes), self.work.checked_sub(work)) {
+            (Some(bytes), Some(work)) => {
+                *self = Self { bytes, work };
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Default for Budget {
+    /// 256 MiB beyond what weights bring, and work of a few seconds at most.
+    fn default() -> Self {
+        Self { bytes: 1 << 28, work: 1 << 33 }
+    }
+}
 
 /// A graph being built. Reads as a [`Graph`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     graph: Graph,
     name: Option<Arc<str>>,
+    budget: Budget,
 }
 
 impl Deref for Builder {
@@ -33,14 +69,20 @@ impl Deref for Builder {
 impl From<Graph> for Builder {
     /// A builder that goes on from a graph.
     fn from(graph: Graph) -> Self {
-        Self { graph, name: None }
+        let budget = graph.values.iter().filter_map(|v| v.constant.as_ref()).fold(Budget::default(), given);
+        Self { graph, name: None, budget }
     }
 }
 
 impl Builder {
     /// An empty graph for batches of `rows` rows.
     pub fn new(rows: usize) -> Self {
-        Self { graph: Graph { rows, ..Graph::default() }, name: None }
+        Self::with_budget(rows, Budget::default())
+    }
+
+    /// An empty graph for batches of `rows` rows, in which no more than `budget` is computed ahead.
+    pub fn with_budget(rows: usize, budget: Budget) -> Self {
+        Self { graph: Graph { rows, ..Graph::default() }, name: None, budget }
     }
 
     /// Ends the building, with `outputs` as the graph's outputs.
@@ -65,6 +107,11 @@ impl Builder {
 
     /// Adds a constant.
     pub fn constant_value(&mut self, tensor: Tensor) -> ValueId {
+        self.budget = given(self.budget, &tensor);
+        self.computed_value(tensor)
+    }
+
+    fn computed_value(&mut self, tensor: Tensor) -> ValueId {
         let fact = Fact::new(tensor.dtype(), tensor.shape());
         self.add_value(Value { name: None, fact, constant: Some(tensor), producer: None })
     }
@@ -94,7 +141,7 @@ impl Builder {
             .collect();
         let facts = op.infer(&args)?;
         for fact in &facts {
-            if elements(&fact.shape).is_none_or(|n| n > MOST_ELEMENTS) {
+            if span(&fact.shape).is_none_or(|n| n > MOST_ELEMENTS) {
                 crate::refuse!("an output of shape {:?} has more than {MOST_ELEMENTS} elements", fact.shape);
             }
         }
@@ -107,10 +154,10 @@ impl Builder {
         }
         let known = match op.known(&args) {
             Some(known) => Some(known),
-            None => fold(&*op, &args, &facts)?,
+            None => fold(&*op, &args, &facts, &mut self.budget)?,
         };
         if let Some(tensors) = known {
-            return Ok(tensors.into_iter().map(|t| self.constant_value(t)).collect());
+            return Ok(tensors.into_iter().map(|t| self.computed_value(t)).collect());
         }
         let position = self.graph.nodes.len();
         let outputs: Vec<ValueId> = facts
@@ -167,8 +214,23 @@ pub fn located(node: &Node, error: OpError) -> crate::Error {
         .into()
 }
 
-fn fold(op: &dyn Operator, args: &[Option<Arg<'_>>], facts: &[Fact]) -> OpResult<Option<Vec<Tensor>>> {
+/// A budget with what a given constant brings.
+fn given(budget: Budget, tensor: &Tensor) -> Budget {
+    let more = tensor.len().saturating_mul(tensor.dtype().size()).saturating_mul(Budget::BYTES_PER_BYTE);
+    Budget { bytes: budget.bytes.saturating_add(more), ..budget }
+}
+
+fn fold(
+    op: &dyn Operator,
+    args: &[Option<Arg<'_>>],
+    facts: &[Fact],
+    budget: &mut Budget,
+) -> OpResult<Option<Vec<Tensor>>> {
     if !op.runs() || args.iter().flatten().any(|a| a.constant.is_none()) {
+        return Ok(None);
+    }
+    let bytes = facts.iter().fold(0usize, |n, f| n.saturating_add(f.len().saturating_mul(f.dtype.size())));
+    if !budget.take(bytes, op.work(args, facts)) {
         return Ok(None);
     }
     let views: Vec<Option<View<'_>>> =

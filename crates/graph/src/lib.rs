@@ -23,11 +23,11 @@ pub mod tensor;
 mod units;
 
 pub use attributes::{Attribute, Attributes, Branch};
-pub use build::Builder;
+pub use build::{Budget, Builder};
 pub use error::{Error, ErrorKind, OpError, OpResult, Result};
 pub use graph::{Fact, Graph, Node, Value, ValueId};
 pub use network::{Dim, Network};
-pub use operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Site, Then};
+pub use operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Part, Site, Then, Wire};
 pub use pellucid_kernels::random;
 pub use rows::Rows;
 pub use specialise::{Specialisation, Specialised};

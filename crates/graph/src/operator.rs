@@ -84,6 +84,11 @@ pub trait Operator: Debug + Send + Sync + 'static {
         Attributes::new()
     }
 
+    /// The nodes that say the same in the form of [`crate::EXPORT_OPSET`], where no single one does. The last gives the node's output.
+    fn spelled_out(&self) -> Option<Vec<Part>> {
+        None
+    }
+
     /// The types and shapes of its outputs.
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>>;
 
@@ -123,6 +128,12 @@ pub trait Operator: Debug + Send + Sync + 'static {
     /// Computes the outputs. Types and shapes are those that `infer` was given and gave.
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()>;
 
+    /// About how many steps `run` takes: elements read and written, or multiplications where these are more.
+    fn work(&self, inputs: &[Option<Arg<'_>>], outputs: &[Fact]) -> u64 {
+        let read = inputs.iter().flatten().map(|x| x.fact.len() as u64);
+        read.chain(outputs.iter().map(|o| o.len() as u64)).fold(0, u64::saturating_add)
+    }
+
     /// A kernel for many runs on inputs of the given types and shapes, with what follows from the constant ones worked out once, and `then`
     /// done to each element of the first output. `None` where `run` is as good, or `then` cannot be done on the way.
     fn prepare(&self, _inputs: &[Option<Arg<'_>>], _then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
@@ -139,6 +150,26 @@ pub trait Operator: Debug + Send + Sync + 'static {
 pub trait Kernel: Debug + Send + Sync {
     /// Computes the outputs.
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()>;
+}
+
+/// A node of several that are written for one: see [`Operator::spelled_out`].
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The operator of ONNX.
+    pub operator: &'static str,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Its inputs.
+    pub inputs: Vec<Wire>,
+}
+
+/// What an input of a [`Part`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// An input of the whole, by position.
+    Input(usize),
+    /// The output of a part before it, by position.
+    Made(usize),
 }
 
 /// What is done to each element of a kernel's output before it is written.

@@ -99,7 +99,10 @@ pub fn elementwise(site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
     let mut found: Option<Rows> = None;
     for x in site.inputs.iter().flatten() {
         let Some(rows) = x.rows else { continue };
-        let here = Rows { axis: rows.axis + rank - x.fact.shape.len(), ..rows };
+        let Some(axis) = (rows.axis + rank).checked_sub(x.fact.shape.len()) else {
+            refuse!("an input of shape {:?} does not broadcast to {:?}", x.fact.shape, output.shape);
+        };
+        let here = Rows { axis, ..rows };
         match found {
             Some(other) if other != here => refuse!("two inputs hold their rows along different axes"),
             _ => found = Some(here),
@@ -109,7 +112,9 @@ pub fn elementwise(site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
         for x in site.inputs.iter().flatten().filter(|x| x.rows.is_none()) {
             let shape = &x.fact.shape;
             let Some(axis) = (rows.axis + shape.len()).checked_sub(rank) else { continue };
-            if shape[axis] != 1 && !same_in_all_rows(x, Rows { axis, ..rows }, site.rows) {
+            if shape.get(axis).is_some_and(|&n| n != 1)
+                && !same_in_all_rows(x, Rows { axis, ..rows }, site.rows)
+            {
                 refuse!("an input that is not computed from the batch has a value for each row");
             }
         }
@@ -123,14 +128,23 @@ pub fn same_in_all_rows(x: &RowsInput<'_>, rows: Rows, count: usize) -> bool {
         return true;
     }
     let Some(tensor) = x.constant else { return false };
-    if x.fact.shape[rows.axis] != rows.outer * count * rows.inner {
+    if x.fact.shape.get(rows.axis) != Some(&(rows.outer * count * rows.inner)) {
         return false;
     }
     let (outer, each) = rows.flat(&x.fact.shape, count);
-    crate::each_type!(tensor.data(), Buffer, v => (0..outer).all(|o| {
-        let block = &v[o * count * each..(o + 1) * count * each];
-        block.chunks_exact(each.max(1)).all(|row| row == &block[..each])
-    }))
+    let blocks = |same: &dyn Fn(usize, usize) -> bool| {
+        (0..outer).all(|o| (1..count).all(|r| same(o * count * each, (o * count + r) * each)))
+    };
+    match tensor.data() {
+        // Zeros of either sign are equal, and what is computed from them is not.
+        Buffer::F32(v) => blocks(&|a, b| alike(&v[a..a + each], &v[b..b + each], |x| x.to_bits())),
+        Buffer::F64(v) => blocks(&|a, b| alike(&v[a..a + each], &v[b..b + each], |x| x.to_bits())),
+        other => crate::each_type!(other, Buffer, v => blocks(&|a, b| v[a..a + each] == v[b..b + each])),
+    }
+}
+
+fn alike<T, B: PartialEq>(x: &[T], y: &[T], bits: impl Fn(&T) -> B) -> bool {
+    x.iter().zip(y).all(|(x, y)| bits(x) == bits(y))
 }
 
 use crate::tensor::Buffer;

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::build::Builder;
+use crate::build::{Builder, MOST_ELEMENTS};
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Fact, Graph, ValueId};
 use crate::network::{Dim, Network, NetworkNode};
 use crate::operator::Operator;
 use crate::ops::Identity;
 use crate::rows::Rows;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Tensor, span};
 
 /// How to specialise a network.
 #[derive(Clone, Debug, Default)]
@@ -217,8 +217,12 @@ impl Network {
             Some(p) if declared.dtype.is_float() => p,
             _ => declared.dtype,
         };
+        let bounded = |shape: &[usize]| match span(shape) {
+            Some(n) if n <= MOST_ELEMENTS => Ok(Fact::new(dtype, shape)),
+            _ => Err(bad(format!("a shape of {shape:?} has more than {MOST_ELEMENTS} elements")).into()),
+        };
         if let Some(shape) = how.shapes.get(&symbol.name) {
-            return Ok(Fact::new(dtype, shape));
+            return bounded(shape);
         }
         let dims = declared.shape.as_ref().ok_or_else(|| {
             bad("the file does not say its shape; give data, from which it follows".to_owned())
@@ -241,7 +245,7 @@ impl Network {
                 }
             });
         }
-        Ok(Fact::new(dtype, &shape))
+        bounded(&shape)
     }
 
     fn batch_symbols(&self) -> HashMap<&str, ()> {

@@ -259,6 +259,11 @@ pub fn elements(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
 
+/// The product of a shape's sizes with each zero taken for a one, which bounds the product of any of them; `None` where it does not fit.
+pub fn span(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)))
+}
+
 /// A shape and its elements, row-major. A clone shares the elements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {

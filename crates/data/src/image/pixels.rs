@@ -94,6 +94,32 @@ impl Pixels {
         Self { size: self.size, channels: 3, data: self.data.iter().flat_map(|&v| [v; 3]).collect() }
     }
 
+    /// A rectangle of it that may reach beyond its edges, where all values are zero.
+    pub fn crop_or_pad(&self, left: isize, top: isize, size: Size) -> Result<Self> {
+        // For each axis: the first place inside, where it lies in the rectangle, and how many there are.
+        let inside = |start: isize, length: usize, whole: usize| {
+            let (first, gap) = (start.max(0) as usize, start.min(0).unsigned_abs());
+            (first, gap, whole.saturating_sub(first).min(length.saturating_sub(gap)))
+        };
+        let (x, gap_x, columns) = inside(left, size.width, self.size.width);
+        let (y, gap_y, rows) = inside(top, size.height, self.size.height);
+        if gap_x == 0 && gap_y == 0 && columns == size.width && rows == size.height {
+            return self.crop(x, y, size);
+        }
+        let elements = size.width.checked_mul(size.height).and_then(|n| n.checked_mul(self.channels));
+        let Some(elements) = elements.filter(|&n| n <= self.channels * super::steps::MAX_PIXELS) else {
+            return Err(ErrorKind::InvalidOption(format!("a crop of {size} pixels")).into());
+        };
+        let mut data = vec![0; elements];
+        for row in 0..rows {
+            let from = ((y + row) * self.size.width + x) * self.channels;
+            let to = ((gap_y + row) * size.width + gap_x) * self.channels;
+            let length = columns * self.channels;
+            data[to..to + length].copy_from_slice(&self.data[from..from + length]);
+        }
+        Self::new(size, self.channels, data)
+    }
+
     /// A rectangle of it; refused where it is not inside.
     pub fn crop(&self, left: usize, top: usize, size: Size) -> Result<Self> {
         let fits = |start: usize, length: usize, whole: usize| {

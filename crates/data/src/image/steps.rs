@@ -23,7 +23,8 @@ pub struct ImageSteps {
     pub resize: Resize,
     /// How the picture is sampled where its size changes.
     pub resampling: Resampling,
-    /// The rectangle that is cut from the middle, as torchvision's `CenterCrop`; a smaller picture is refused.
+    /// The rectangle that is cut from the middle, as torchvision's `CenterCrop`: where the picture is smaller, zeros (black) lie
+    /// around it.
     pub crop: Option<Size>,
     /// The range of the numbers.
     pub scale: PixelScale,
@@ -171,14 +172,6 @@ impl ImageSteps {
                 return wrong(format!("a size of {size}: expected 1 to {MAX_PIXELS} pixels"));
             }
         }
-        if let (Some(crop), Some(size)) = (self.crop, exact) {
-            let is_exact = matches!(self.resize, Resize::Exact(_));
-            let exceeds = crop.width > size.width || crop.height > size.height;
-            let short = crop.width.min(crop.height) > size.width;
-            if (is_exact && exceeds) || (!is_exact && short) {
-                return wrong(format!("a crop of {crop} is larger than the resized picture, {size}"));
-            }
-        }
         Ok(())
     }
 
@@ -212,17 +205,12 @@ impl ImageSteps {
         let from = picture.size();
         let resized = self.resized(from)?;
         let crop = self.crop.unwrap_or(resized);
-        if crop.width > resized.width || crop.height > resized.height {
-            let what =
-                format!("a picture of {from}, resized to {resized}, is smaller than the crop of {crop}");
-            return Err(ErrorKind::InvalidOption(what).into());
-        }
         let pixels = match self.channels {
             ChannelOrder::Grey => resize(&picture.to_grey(), resized, self.resampling)?,
             _ => resize(&picture.to_rgb(), resized, self.resampling)?,
         };
         let (left, top) = (middle(resized.width, crop.width), middle(resized.height, crop.height));
-        let pixels = if crop == resized { pixels } else { pixels.crop(left, top, crop)? };
+        let pixels = if crop == resized { pixels } else { pixels.crop_or_pad(left, top, crop)? };
         let across = from.width as f64 / resized.width as f64;
         let down = from.height as f64 / resized.height as f64;
         let region = Region {
@@ -329,9 +317,10 @@ impl PixelScale {
     }
 }
 
-/// Where a crop begins: half of what is left over, a half rounded to the even number as Python does.
-fn middle(whole: usize, part: usize) -> usize {
-    let rest = whole - part;
+/// Where a crop begins: half of what is left over, a half rounded to the even number as Python does. Where the crop is larger, before the
+/// picture by half of what is missing, rounded down, as torchvision pads.
+fn middle(whole: usize, part: usize) -> isize {
+    let Some(rest) = whole.checked_sub(part) else { return -(((part - whole) / 2) as isize) };
     let half = rest / 2;
-    if rest % 2 == 1 { half + half % 2 } else { half }
+    (if rest % 2 == 1 { half + half % 2 } else { half }) as isize
 }

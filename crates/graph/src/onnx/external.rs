@@ -1,4 +1,4 @@
-//! Weights that a model keeps in files beside it: never outside its folder, never more than a file has.
+//! Weights that a model keeps in files beside it: never outside its folder, never more than the files have.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,22 +8,45 @@ use std::path::{Component, Path, PathBuf};
 use super::proto::StringStringEntryProto;
 use crate::error::{ErrorKind, Result};
 
-/// The folder of a model, with those of its files that are open.
+/// How often, on average, the bytes of the files beside a model may be read: weights may be shared, not repeated at will.
+const MOST_READS: u64 = 8;
+
+/// The most bytes that sparse tensors of a model may have when they are made dense.
+const MOST_DENSE: usize = 1 << 28;
+
+/// The folder of a model, with those of its files that are open, and how much of what the model asks for is left.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: Option<PathBuf>,
     open: HashMap<String, (File, u64)>,
+    /// Bytes that may still be read: each file brings some when it is opened.
+    readable: u64,
+    dense: usize,
 }
 
 impl Folder {
     /// The folder `path`; without one, external data is an error.
     pub(super) fn new(path: Option<&Path>) -> Self {
-        Self { path: path.map(Path::to_owned), open: HashMap::new() }
+        Self { path: path.map(Path::to_owned), open: HashMap::new(), readable: 0, dense: MOST_DENSE }
     }
 
     /// No folder.
     pub(super) fn none() -> Self {
         Self::new(None)
+    }
+
+    /// Takes the bytes that a sparse tensor has when it is made dense; an error where the model's have too many.
+    pub(super) fn take_dense(&mut self, bytes: usize, place: &str) -> Result<()> {
+        match self.dense.checked_sub(bytes) {
+            Some(left) => {
+                self.dense = left;
+                Ok(())
+            }
+            None => Err(ErrorKind::TooLarge(format!(
+                "{place}: the model's sparse tensors have more than {MOST_DENSE} bytes when they are made dense"
+            ))
+            .into()),
+        }
     }
 
     /// The `needed` bytes of a tensor, which `place` names in messages.
@@ -52,6 +75,7 @@ impl Folder {
         }
         if !self.open.contains_key(location) {
             let opened = self.open(location).map_err(fail)?;
+            self.readable = self.readable.saturating_add(opened.1.saturating_mul(MOST_READS));
             self.open.insert(location.to_owned(), opened);
         }
         let Some((file, size)) = self.open.get_mut(location) else {
@@ -63,6 +87,9 @@ impl Folder {
             ))
             .into());
         }
+        self.readable = self.readable.checked_sub(needed_bytes).ok_or_else(|| {
+            fail(format!("the model reads the bytes of its files more than {MOST_READS} times on average"))
+        })?;
         let mut bytes = vec![0; needed];
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.read_exact(&mut bytes))

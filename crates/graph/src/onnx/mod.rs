@@ -5,6 +5,7 @@ mod encode;
 mod external;
 mod foreign;
 mod inline;
+mod measure;
 mod module;
 mod node;
 mod order;

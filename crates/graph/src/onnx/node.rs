@@ -130,6 +130,29 @@ pub(super) fn constant(attributes: &Attributes) -> std::result::Result<Tensor, S
     })
 }
 
+/// What can be done about an operator of ONNX that is missing.
+fn advice(operator: &str) -> &'static str {
+    match operator {
+        "Loop" | "Scan" => {
+            "export the model with its steps written out for a fixed length (PyTorch: traced or torch.export, not scripted; \
+             Keras: unroll=True), or a recurrent layer as LSTM, GRU or RNN"
+        }
+        name if name.contains("Sequence") || name.contains("Optional") => {
+            "export the model with tensors in place of sequences and optional values: concatenated or stacked, each under its own name"
+        }
+        name if name.starts_with("Random") || name == "Bernoulli" || name == "Multinomial" => {
+            "its output is drawn anew in every run, so that a result could not be repeated; export the model in evaluation mode"
+        }
+        "NonMaxSuppression" | "ImageDecoder" => {
+            "explain the part of the model before or behind it: name a layer, or cut the model with onnx.utils.extract_model"
+        }
+        _ => {
+            "where the values that are asked for do not need it, the model runs; else export it with operators of docs/operators.md, \
+             or cut the model with onnx.utils.extract_model"
+        }
+    }
+}
+
 /// The operator of a node with its inputs in today's form, or why there is none.
 pub(super) fn import(
     node: &NodeProto,
@@ -150,9 +173,11 @@ pub(super) fn import(
         |reason: String| Gap { operator: operator.to_owned(), domain: domain.to_owned(), opset, reason };
     let Some(definition) = ops::find(domain, name) else {
         return Err(gap(if domain.is_empty() {
-            "there is no such operator here".to_owned()
+            format!("there is no such operator here; {}", advice(operator))
         } else {
-            format!("there is no such operator of domain {domain} here")
+            format!(
+                "there is no such operator of domain {domain} here; a model that defines it as a function of ONNX's own operators is read"
+            )
         }));
     };
     if domain.is_empty() && imported.is_none() {

@@ -12,7 +12,7 @@ use super::inline::{self, Functions, Names, Placed};
 use super::node;
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 use super::tensor::{self, Read};
-use super::{NEWEST_OPSET, foreign, module, order};
+use super::{NEWEST_OPSET, foreign, measure, module, order};
 use crate::attributes::Attributes;
 use crate::build::MOST_ELEMENTS;
 use crate::error::{ErrorKind, Result};
@@ -60,6 +60,13 @@ impl Network {
 fn decode(bytes: Bytes, path: Option<&Path>, folder: Option<&Path>) -> Result<Network> {
     if let Some(other) = foreign::recognise(&bytes, path) {
         return Err(ErrorKind::NotOnnx(other).into());
+    }
+    if let Some(total) = measure::too_many(&bytes) {
+        return Err(ErrorKind::TooLarge(format!(
+            "its messages would take about {total} bytes, from a file of {}",
+            bytes.len()
+        ))
+        .into());
     }
     let model = ModelProto::decode(bytes.clone())
         .map_err(|e| ErrorKind::NotOnnx(foreign::guess(&bytes, path, &e.to_string())))?;
@@ -252,7 +259,7 @@ impl Reader<'_> {
                     Dim::Fixed(n) => Some(*n),
                     _ => None,
                 });
-            if fixed.into_iter().try_fold(1usize, usize::checked_mul).is_none_or(|n| n > MOST_ELEMENTS) {
+            if crate::tensor::span(&fixed.collect::<Vec<usize>>()).is_none_or(|n| n > MOST_ELEMENTS) {
                 return Err(ErrorKind::TooLarge(format!(
                     "input {name:?} has more than {MOST_ELEMENTS} elements"
                 ))

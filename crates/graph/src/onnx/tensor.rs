@@ -7,7 +7,7 @@ use super::proto::tensor_proto::{DataLocation, DataType};
 use super::proto::{SparseTensorProto, TensorProto};
 use crate::build::MOST_ELEMENTS;
 use crate::error::{ErrorKind, Result};
-use crate::tensor::{Buffer, DType, Tensor, elements};
+use crate::tensor::{Buffer, DType, Tensor, elements, span};
 
 /// The elements of a tensor of a file, or why there are none here.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ fn shape_of(dims: &[i64], place: &str) -> Result<Vec<usize>> {
                 .map_err(|_| ErrorKind::Malformed(format!("{place} has a size of {d}: {dims:?}")))
         })
         .collect::<std::result::Result<_, _>>()?;
-    match elements(&shape) {
+    match span(&shape) {
         Some(n) if n <= MOST_ELEMENTS => Ok(shape),
         _ => Err(ErrorKind::TooLarge(format!(
             "{place} has shape {dims:?}, which is more than {MOST_ELEMENTS} elements"
@@ -268,6 +268,7 @@ pub(super) fn read_sparse(proto: &SparseTensorProto, place: &str, folder: &mut F
         _ => return Err(bad("as many indices as values are needed in a sparse tensor").into()),
     };
     let positions = positions.ok_or_else(|| bad("an index of a sparse tensor lies outside its shape"))?;
+    folder.take_dense(total.saturating_mul(values.dtype().size()), place)?;
     let mut dense = Buffer::zeros(values.dtype(), total);
     macro_rules! scatter {
         ($($variant:ident),*) => {

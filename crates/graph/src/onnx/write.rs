@@ -11,7 +11,7 @@ use crate::attributes::{Attribute, Branch};
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Graph, ValueId};
 use crate::network::{Dim, Network};
-use crate::operator::Operator;
+use crate::operator::{Operator, Part, Wire};
 
 impl Network {
     /// The network as an ONNX file. The same network gives the same bytes.
@@ -28,6 +28,14 @@ impl Network {
     fn proto(&self, domains: &mut Domains, inside: bool) -> Result<GraphProto> {
         let mut graph = GraphProto { name: inside.then(|| "branch".to_owned()), ..GraphProto::default() };
         let name = |symbol: &Option<usize>| symbol.map_or_else(String::new, |s| self.symbols[s].name.clone());
+        let mut made: HashSet<String> = HashSet::new();
+        let mut fresh = |wanted: String| {
+            let mut name = wanted;
+            while self.names.contains_key(&name) || !made.insert(name.clone()) {
+                name.push('_');
+            }
+            name
+        };
         for node in &self.nodes {
             let op = node.op.as_ref().map_err(|gap| ErrorKind::Unsupported {
                 node: node.name.clone(),
@@ -43,7 +51,10 @@ impl Network {
             if let Some(module) = &node.module {
                 proto.metadata_props = vec![encode::entry(SCOPES, &scopes_of(module, op.definition().name))];
             }
-            graph.node.push(proto);
+            match op.spelled_out() {
+                Some(parts) => graph.node.extend(spelled(&proto, &parts, &mut fresh)?),
+                None => graph.node.push(proto),
+            }
         }
         for (i, symbol) in self.symbols.iter().enumerate() {
             if let Some(tensor) = symbol.constant.as_ref().filter(|_| !(inside && self.inputs.contains(&i))) {
@@ -120,7 +131,10 @@ impl Graph {
             let mut proto = node_proto(&*node.op, &label, &mut domains)?;
             proto.input = node.inputs.iter().map(|v| v.map_or_else(String::new, |v| names.of(v))).collect();
             proto.output = node.outputs.iter().map(|&o| names.of(o)).collect();
-            graph.node.push(proto);
+            match node.op.spelled_out() {
+                Some(parts) => graph.node.extend(spelled(&proto, &parts, &mut |name| names.fresh(&name))?),
+                None => graph.node.push(proto),
+            }
         }
         let mut given = HashSet::new();
         for &id in self.outputs() {
@@ -164,6 +178,42 @@ fn node_proto(op: &dyn Operator, label: &str, domains: &mut Domains) -> Result<N
         attribute: encode::attributes(&op.attributes(), label, &mut |network| network.proto(domains, true))?,
         ..NodeProto::default()
     })
+}
+
+/// The nodes that are written for one, with its name and module on each.
+fn spelled(
+    node: &NodeProto,
+    parts: &[Part],
+    fresh: &mut dyn FnMut(String) -> String,
+) -> Result<Vec<NodeProto>> {
+    let label = node.name.clone().unwrap_or_default();
+    let mut made: Vec<String> = Vec::with_capacity(parts.len());
+    let mut found = Vec::with_capacity(parts.len());
+    for (i, part) in parts.iter().enumerate() {
+        let read = |wire: &Wire| match *wire {
+            Wire::Input(i) => node.input.get(i).cloned().unwrap_or_default(),
+            Wire::Made(i) => made.get(i).cloned().unwrap_or_default(),
+        };
+        let input = part.inputs.iter().map(read).collect();
+        let is_last = i + 1 == parts.len();
+        let output = if is_last {
+            node.output.first().cloned().unwrap_or_default()
+        } else {
+            fresh(format!("{label}/{i}"))
+        };
+        let no_graph = &mut |_: &Network| Ok(GraphProto::default());
+        found.push(NodeProto {
+            name: Some(if is_last { label.clone() } else { output.clone() }),
+            op_type: Some(part.operator.to_owned()),
+            attribute: encode::attributes(&part.attributes, &label, no_graph)?,
+            input,
+            output: vec![output.clone()],
+            metadata_props: node.metadata_props.clone(),
+            ..NodeProto::default()
+        });
+        made.push(output);
+    }
+    Ok(found)
 }
 
 /// How many of a node's inputs are values that graphs inside it read from outside.

@@ -151,6 +151,11 @@ impl Operator for AveragePool {
         Ok(Some(vec![Some(b.reshape(back, &shape)?)]))
     }
 
+    fn work(&self, _inputs: &[Option<Arg<'_>>], outputs: &[Fact]) -> u64 {
+        let taps = self.window.kernel.iter().copied();
+        super::support::steps(outputs.first().map(Fact::len).into_iter().chain(taps))
+    }
+
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match view(inputs, 0)?.data.dtype() {
             DType::F32 => self.compute::<f32>(inputs, outputs),

@@ -51,6 +51,7 @@ impl Operator for CastLike {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let given = |i: usize| {
             inputs.get(i).copied().flatten().ok_or_else(|| OpError(format!("input {i} is missing")))
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::build::Builder;
+use crate::build::{Budget, Builder};
 use crate::error::{ErrorKind, OpError, OpResult};
 use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Operator};
@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 
 /// The types and shapes of the body's outputs.
 pub(crate) fn infer(op: &dyn Operator, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-    let mut b = Builder::new(1);
+    let mut b = Builder::with_budget(1, Budget::SKETCH);
     let ids: Vec<Option<ValueId>> =
         inputs.iter().map(|x| x.map(|x| enter(&mut b, x.fact, x.constant))).collect();
     let outputs = body(op, &mut b, &ids)?;
@@ -20,7 +20,7 @@ pub(crate) fn infer(op: &dyn Operator, inputs: &[Option<Arg<'_>>]) -> OpResult<V
 
 /// Where the rows of the body's outputs lie, or how the body mixes them.
 pub(crate) fn rows(op: &dyn Operator, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-    let mut b = Builder::new(site.rows);
+    let mut b = Builder::with_budget(site.rows, Budget::SKETCH);
     let mut given = HashMap::new();
     let ids: Vec<Option<ValueId>> = site
         .inputs
@@ -41,6 +41,12 @@ pub(crate) fn rows(op: &dyn Operator, site: &RowsSite<'_>) -> OpResult<Vec<Optio
         _ => OpError(e.to_string()),
     })?;
     Ok(outputs.iter().map(|o| rows[o.index()]).collect())
+}
+
+/// Refuses inputs that the operator refuses, before a body is made of them that would not notice.
+pub(crate) fn check(op: &dyn Operator, b: &Builder, inputs: &[Option<ValueId>]) -> OpResult<()> {
+    let arg = |v: ValueId| Arg { fact: b.fact(v), constant: b.constant(v) };
+    op.infer(&inputs.iter().map(|v| v.map(arg)).collect::<Vec<_>>()).map(drop)
 }
 
 /// A composite without a fused `run` is run through its body, so this is never reached in a plan.

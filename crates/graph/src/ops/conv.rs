@@ -87,6 +87,10 @@ impl Operator for Conv {
         convolve::run(self, inputs, outputs)
     }
 
+    fn work(&self, inputs: &[Option<Arg<'_>>], _outputs: &[Fact]) -> u64 {
+        convolve::work(self, inputs)
+    }
+
     fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
         convolve::prepare(self, inputs, then)
     }

@@ -66,6 +66,17 @@ pub(crate) fn infer(
     Ok(vec![Fact::new(x.dtype, &full)])
 }
 
+/// Every tap of every channel at every position of the narrow side.
+pub(crate) fn work(op: &impl Convolving, inputs: &[Option<Arg<'_>>]) -> u64 {
+    let (Ok(x), Ok(weights)) = (super::support::fact(inputs, 0), super::support::fact(inputs, 1)) else {
+        return 0;
+    };
+    op.sizes(&x.shape, &weights.shape).map_or(0, |(sizes, _)| {
+        let positions = sizes.axes.iter().map(|a| a.narrow);
+        super::support::steps(weights.shape.iter().copied().chain(x.shape.first().copied()).chain(positions))
+    })
+}
+
 pub(crate) fn kind(active: &[bool]) -> Kind {
     if let [true, true, ..] = active { Kind::Product } else { Kind::Affine }
 }

@@ -91,6 +91,11 @@ impl Operator for Det {
         rows::reduce(site, &[rank.saturating_sub(2), rank.saturating_sub(1)], false)
     }
 
+    fn work(&self, inputs: &[Option<Arg<'_>>], _outputs: &[Fact]) -> u64 {
+        let shape = inputs.first().and_then(|x| x.as_ref()).map_or(&[][..], |x| &x.fact.shape);
+        super::support::steps(shape.iter().chain(shape.last()).copied())
+    }
+
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match view(inputs, 0)?.data.dtype() {
             DType::F32 => determinants::<f32>(inputs, outputs),

@@ -218,6 +218,7 @@ impl Operator for Einsum {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let values: Vec<ValueId> = inputs.iter().copied().flatten().collect();
         let shapes: Vec<Vec<usize>> = values.iter().map(|&v| b.shape(v).to_vec()).collect();
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();

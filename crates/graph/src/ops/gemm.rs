@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::product::{Product, Right};
-use super::support::{arg, broadcast_shape, data, fact, no_type, optional, out, view};
+use super::support::{arg, broadcast_shape, data, fact, no_type, optional, out, steps, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -224,6 +224,11 @@ impl Operator for Gemm {
             DType::F64 => self.compute::<f64>(None, matrix::After::Nothing, inputs, outputs),
             other => no_type(other),
         }
+    }
+
+    fn work(&self, inputs: &[Option<Arg<'_>>], outputs: &[Fact]) -> u64 {
+        let inner = fact(inputs, 0).ok().and_then(|a| a.shape.get(usize::from(!self.transpose_a)).copied());
+        steps([outputs.first().map_or(0, Fact::len), inner.unwrap_or(1).max(1)])
     }
 
     fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {

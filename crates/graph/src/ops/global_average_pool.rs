@@ -55,6 +55,7 @@ impl Operator for GlobalAveragePool {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
         let axes: Vec<i64> = (2..b.shape(x).len() as i64).collect();
         let axes = b.integers(&axes);

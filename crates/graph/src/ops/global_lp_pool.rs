@@ -63,6 +63,7 @@ impl Operator for GlobalLpPool {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
         let axes: Vec<usize> = (2..b.shape(x).len()).collect();
         let powers = raised(b, x, self.p)?;

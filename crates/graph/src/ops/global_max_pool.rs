@@ -55,6 +55,7 @@ impl Operator for GlobalMaxPool {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
         let window = Window::whole(window::split(b.shape(x))?.2);
         Ok(Some(vec![b.push(MaxPool { window, column_major: false, indices: false }, &[x])?]))

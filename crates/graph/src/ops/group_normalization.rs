@@ -11,7 +11,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::operator::{Arg, Definition, Kind, Operator, Part, Wire};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
@@ -29,7 +29,9 @@ pub static DEFINITION: Definition = Definition {
             Some(n @ 1..=1_048_576) => n as usize,
             other => refuse!("attribute num_groups is {other:?}, expected a positive number"),
         };
-        Ok(Arc::new(GroupNormalization { groups, epsilon: node.float("epsilon")?.unwrap_or(1e-5) }))
+        // Until operator set 21, the parameters are those of groups.
+        let per_group = node.opset < 21 && node.constant(1).is_none_or(|scale| scale.shape() == [groups]);
+        Ok(Arc::new(GroupNormalization { groups, epsilon: node.float("epsilon")?.unwrap_or(1e-5), per_group }))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -42,6 +44,8 @@ pub struct GroupNormalization {
     pub groups: usize,
     /// What is added to the variance.
     pub epsilon: f32,
+    /// Whether the scale and the bias have a number for each group, as they had before operator set 21.
+    pub per_group: bool,
 }
 
 impl GroupNormalization {
@@ -68,6 +72,23 @@ impl Operator for GroupNormalization {
             .with("epsilon", Attribute::Float(self.epsilon))
     }
 
+    fn spelled_out(&self) -> Option<Vec<Part>> {
+        use Wire::{Input, Made};
+        // Groups as channels are instances.
+        let sizes = Attributes::new().with("value_ints", Attribute::Ints(vec![0, self.groups as i64, -1]));
+        let epsilon = Attributes::new().with("epsilon", Attribute::Float(self.epsilon));
+        let part = |operator, attributes, inputs: &[Wire]| Part { operator, attributes, inputs: inputs.to_vec() };
+        self.per_group.then(|| {
+            vec![
+                part("Shape", Attributes::new(), &[Input(0)]),
+                part("Constant", sizes, &[]),
+                part("Reshape", Attributes::new(), &[Input(0), Made(1)]),
+                part("InstanceNormalization", epsilon, &[Made(2), Input(1), Input(2)]),
+                part("Reshape", Attributes::new(), &[Made(3), Made(0)]),
+            ]
+        })
+    }
+
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
         let x = fact(inputs, 0)?;
         let (_, channels, _) = window::split(&x.shape)?;
@@ -92,6 +113,7 @@ impl Operator for GroupNormalization {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let &[Some(x), Some(scale), Some(bias)] = inputs else { refuse!("an input is missing") };
         let channels = b.shape(x)[1];
         let (scale, bias) = (self.spread(b, scale, channels)?, self.spread(b, bias, channels)?);
@@ -113,9 +135,9 @@ mod tests {
     use crate::cases::{Case, f64s, refusal};
 
     pub(super) fn cases() -> Vec<Case> {
-        let of = |groups| Case::new(GroupNormalization { groups, epsilon: 0.25 });
+        let of = |groups| Case::new(GroupNormalization { groups, epsilon: 0.25, per_group: false });
         vec![
-            Case::new(GroupNormalization { groups: 1, epsilon: 0.0 })
+            Case::new(GroupNormalization { groups: 1, epsilon: 0.0, per_group: false })
                 .input(f64s(&[1, 2, 2], &[1.0, 1.0, 3.0, 3.0]))
                 .input(f64s(&[2], &[2.0, 3.0]))
                 .input(f64s(&[2], &[10.0, 20.0]))
@@ -128,7 +150,7 @@ mod tests {
 
     #[test]
     fn groups_that_do_not_divide_are_refused() {
-        let op = GroupNormalization { groups: 2, epsilon: 0.0 };
+        let op = GroupNormalization { groups: 2, epsilon: 0.0, per_group: false };
         let one = || f64s(&[3], &[1.0; 3]);
         assert!(refusal(op, &[f64s(&[1, 3, 1], &[0.0; 3]), one(), one()]).contains("2 groups do not divide"));
     }

@@ -89,6 +89,7 @@ impl Operator for InstanceNormalization {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let &[Some(x), Some(scale), Some(bias)] = inputs else { refuse!("an input is missing") };
         let channels = b.shape(x)[1];
         Ok(Some(vec![normalized(b, (x, channels), (scale, bias), self.epsilon)?]))

@@ -101,6 +101,9 @@ impl Operator for LayerNormalization {
 
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
         let x = fact(inputs, 0)?;
+        if !x.dtype.is_float() {
+            return no_type(x.dtype);
+        }
         let axis = checked_axis(self.axis, x.shape.len())?;
         let within = &x.shape[axis..];
         fact(inputs, 1)?;

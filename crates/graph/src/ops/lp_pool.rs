@@ -98,6 +98,7 @@ impl Operator for LpPool {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
         let shape = b.shape(x).to_vec();
         let (axes, rank) = (axes(&self.window, &shape)?, shape.len() - 2);

@@ -83,6 +83,7 @@ impl Operator for Lrn {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
         let shape = b.shape(x).to_vec();
         let &[records, channels, ref spatial @ ..] = &shape[..] else { refuse!("input 0 has no channels") };

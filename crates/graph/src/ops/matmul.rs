@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::gemm::Gemm;
 use super::product::{Product, Right};
-use super::support::{arg, broadcast_shape, data, fact, no_type, out, view};
+use super::support::{arg, broadcast_shape, data, fact, no_type, out, steps, view};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
@@ -274,6 +274,11 @@ impl Operator for MatMul {
             DType::U64 => Self::integers(inputs, outputs, |a: u64, b, c| a.wrapping_mul(b).wrapping_add(c)),
             other => no_type(other),
         }
+    }
+
+    fn work(&self, inputs: &[Option<Arg<'_>>], outputs: &[Fact]) -> u64 {
+        let inner = fact(inputs, 0).ok().and_then(|a| a.shape.last().copied()).unwrap_or(1);
+        steps([outputs.first().map_or(0, Fact::len), inner.max(1)])
     }
 
     fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {

@@ -144,6 +144,11 @@ impl Operator for MaxPool {
         Ok(Some(vec![Some(b.push(scatter, &[g, site.input(0)?])?)]))
     }
 
+    fn work(&self, _inputs: &[Option<Arg<'_>>], outputs: &[Fact]) -> u64 {
+        let taps = self.window.kernel.iter().copied();
+        super::support::steps(outputs.first().map(Fact::len).into_iter().chain(taps))
+    }
+
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         number_type!(view(inputs, 0)?.data.dtype(), T => self.choose::<T>(inputs, outputs))
     }

@@ -101,6 +101,7 @@ impl Operator for MaxUnpool {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let &[Some(x), Some(places), ..] = inputs else { refuse!("an input is missing") };
         let (count, dtype) = (b.fact(x).len(), b.fact(x).dtype);
         let shape = self.unpooled(b.shape(x))?;

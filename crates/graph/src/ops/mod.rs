@@ -82,6 +82,7 @@ operators! {
     constant: Constant;
     constant_of_shape: ConstantOfShape;
     conv: Conv;
+    conv_integer: ConvInteger;
     conv_transpose: ConvTranspose;
     cos: Cos;
     cosh: Cosh;
@@ -170,6 +171,7 @@ operators! {
     prelu: PRelu;
     pad: Pad;
     pow: Pow;
+    qlinear_conv: QLinearConv;
     qlinear_matmul: QLinearMatMul;
     quantize_linear: QuantizeLinear;
     quick_gelu: QuickGelu;

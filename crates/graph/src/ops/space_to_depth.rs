@@ -69,6 +69,7 @@ impl Operator for SpaceToDepth {
     }
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        super::composite::check(self, b, inputs)?;
         let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
         let &[n, c, h, w] = b.shape(x) else { refuse!("input 0 has not four dimensions") };
         let s = self.block;

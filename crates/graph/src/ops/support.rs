@@ -165,6 +165,11 @@ pub(crate) fn broadcast_of(inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<usize>> {
     broadcast_shape(&shapes).ok_or_else(|| OpError(format!("shapes {shapes:?} do not broadcast")))
 }
 
+/// The product of sizes as a number of steps; the largest there is where it does not fit.
+pub(crate) fn steps(sizes: impl IntoIterator<Item = usize>) -> u64 {
+    sizes.into_iter().fold(1, |n, size| n.saturating_mul(size as u64))
+}
+
 /// A refusal of an element type that an operator does not compute.
 pub(crate) fn no_type<T>(dtype: DType) -> OpResult<T> {
     refuse!("it is not computed for elements of type {dtype}")

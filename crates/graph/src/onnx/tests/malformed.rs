@@ -77,6 +77,32 @@ fn an_unknown_operator_loads_is_listed_and_reached_is_an_error() {
     assert_kind!(error, ErrorKind::Unsupported { .. }, "node_g", "com.example.Gizmo");
 }
 
+/// What is refused by name says which node, operator and operator set it was, and what to do.
+#[test]
+fn loops_sequences_and_draws_say_what_to_do() {
+    for (op, advice) in [
+        ("Loop", "written out"),
+        ("Scan", "written out"),
+        ("SequenceAt", "in place of sequences"),
+        ("SplitToSequence", "in place of sequences"),
+        ("OptionalGetElement", "optional values"),
+        ("RandomNormalLike", "evaluation mode"),
+        ("Bernoulli", "evaluation mode"),
+        ("NonMaxSuppression", "extract_model"),
+        ("STFT", "docs/operators.md"),
+    ] {
+        let network = load(&model(vec![node(op, &["x"], &["y"])], vec![])).unwrap();
+        let how = Specialisation { rows: 1, ..Specialisation::default() };
+        let error = network.specialise(&how, network.outputs()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{text}");
+        let start = format!(
+            "node node_y: operator {op} of opset 20 is not supported: there is no such operator here; "
+        );
+        assert!(text.starts_with(&start) && text.contains(advice), "{text}");
+    }
+}
+
 #[test]
 fn an_old_opset_is_a_gap() {
     let mut m = small();

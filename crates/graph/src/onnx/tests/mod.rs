@@ -1,6 +1,7 @@
 //! Tests of reading and writing ONNX, on files that are built from messages.
 
 mod foreign;
+mod hostile;
 mod inline;
 mod load;
 mod malformed;

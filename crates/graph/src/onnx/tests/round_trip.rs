@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{graph, load, node, small};
+use super::{floats, graph, load, model, node, small};
 use crate::error::ErrorKind;
-use crate::network::Network;
+use crate::network::{Dim, Network};
 use crate::onnx::encode;
 use crate::onnx::module::SCOPES;
+use crate::onnx::proto::AttributeProto;
+use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::specialise::Specialisation;
 use crate::tensor::{DType, Tensor};
 
@@ -55,6 +57,38 @@ fn a_file_is_read_as_it_was_saved() {
     let network = load(&small()).unwrap();
     network.save(&path).unwrap();
     assert_eq!(meaning(&network), meaning(&Network::load(&path).unwrap()));
+}
+
+#[test]
+fn a_group_normalization_with_parameters_of_groups_keeps_its_meaning() {
+    let mut m = model(
+        vec![node("GroupNormalization", &["x", "scale", "bias"], &["y"])],
+        vec![floats("scale", &[2], &[2.0, -3.0]), floats("bias", &[2], &[0.5, 1.0])],
+    );
+    m.opset_import[0].version = Some(18);
+    let dims = [Dim::Symbol("batch".to_owned()), Dim::Fixed(4), Dim::Fixed(3)];
+    graph(&mut m).input = vec![encode::value_info("x", DType::F32, Some(&dims))];
+    graph(&mut m).output = vec![encode::value_info("y", DType::F32, Some(&dims))];
+    graph(&mut m).node[0].attribute.push(AttributeProto {
+        name: Some("num_groups".to_owned()),
+        r#type: Some(AttributeType::Int as i32),
+        i: Some(2),
+        ..AttributeProto::default()
+    });
+    let network = load(&m).unwrap();
+    let again = Network::from_bytes(&network.to_bytes().unwrap(), None).unwrap();
+    assert_eq!(again.gaps().count(), 0);
+    let run = |network: &Network| {
+        let how = Specialisation { rows: 2, ..Specialisation::default() };
+        let graph = network.specialise(&how, network.outputs()).unwrap().graph;
+        let x = Tensor::new(&[2, 4, 3], (0..24).map(|i| (i * i % 7) as f32).collect()).unwrap();
+        crate::evaluate::evaluate(&graph, &[(graph.inputs()[0], x)], graph.outputs()).unwrap().remove(0)
+    };
+    let (was, is) = (run(&network), run(&again));
+    assert_eq!(was.shape(), is.shape());
+    for (a, b) in was.to_f64().unwrap().iter().zip(&is.to_f64().unwrap()) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
 }
 
 #[test]
