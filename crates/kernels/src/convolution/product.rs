@@ -2,13 +2,14 @@
 
 use super::geometry::Pass;
 use super::{Filter, Frame};
+use crate::lanes::{Lanes, Plain};
+use crate::matrix::block::{Left, multiply};
 use crate::real::Real;
 use crate::vector::{Instructions, by_instructions, instructions};
 
 /// Groups with fewer channels to write than this, and one to read, are not worth a matrix product.
 pub(super) const LEAST_ROWS: usize = 4;
-/// The rows of a tile; few outputs take half as many, of twice the columns.
-const ROWS: usize = 6;
+/// Fewer outputs than this take tiles of as many rows, of four registers.
 const FEW_ROWS: usize = 3;
 /// About how many rows of patches are laid out at a time: a panel of them and a strip of weights fit the nearest cache.
 const DEPTH: usize = 160;
@@ -16,6 +17,8 @@ const DEPTH: usize = 160;
 const PIECE: usize = 16;
 /// About how many elements of the source are laid out at a time, at most.
 const MOST_LAID_OUT: usize = 1 << 24;
+/// The most sums of a tile.
+const MOST_SUMS: usize = 12 * 32;
 /// Records of fewer positions than this are taken together.
 const FEW: usize = 128;
 
@@ -59,13 +62,28 @@ impl<T: Real> Packed<T> {
 
 /// The rows of a tile for so many outputs.
 fn tall(rows: usize) -> usize {
-    if rows <= FEW_ROWS { FEW_ROWS } else { ROWS }
+    match instructions() {
+        _ if rows <= FEW_ROWS => FEW_ROWS,
+        Instructions::Avx512 => 12,
+        Instructions::Avx2 => 6,
+        Instructions::Plain => 4,
+    }
+}
+
+/// The columns of a tile for so many outputs: two registers, or four.
+fn wide<T>(rows: usize) -> usize {
+    let register = match instructions() {
+        Instructions::Avx512 => 64 / size_of::<T>(),
+        Instructions::Avx2 => 32 / size_of::<T>(),
+        Instructions::Plain => 4,
+    };
+    register * if rows <= FEW_ROWS { 4 } else { 2 }
 }
 
 /// How many of a group's channels are laid out at a time.
 pub(super) fn block_of(passes: &[Pass], (rows, channels): (usize, usize), frame: usize) -> usize {
     let taps = passes.iter().map(|p| p.taps.len()).max().unwrap_or(0);
-    let depth = DEPTH * tall(rows) / ROWS;
+    let depth = if rows <= FEW_ROWS { DEPTH / 2 } else { DEPTH };
     (depth / taps.max(1)).min(MOST_LAID_OUT / frame.max(1)).clamp(1, channels.max(1))
 }
 
@@ -175,7 +193,7 @@ pub(super) fn run<T: Real>(
         let panels = match &mut cached {
             Some((n, panels)) if *n == records => panels,
             _ => {
-                let of = |p: &Pass| Panels::new(p, records, step, width::<T>() * ROWS / tall(to));
+                let of = |p: &Pass| Panels::new(p, records, step, wide::<T>(to));
                 &mut cached.insert((records, filter.passes.iter().map(of).collect())).1
             }
         };
@@ -275,72 +293,110 @@ fn scatter<T: Real>(
     }
 }
 
-/// The columns of a tile: two vector registers of the wider sets.
-fn width<T>() -> usize {
-    if instructions() == Instructions::Avx512 { 128 / size_of::<T>() } else { 64 / size_of::<T>() }
-}
-
 fn block<T: Real>(work: &mut Work<'_, T>) {
-    const FUSED: bool = cfg!(target_arch = "aarch64");
-    by_instructions!(
-        instructions(),
-        avx512(work),
-        avx2(work),
-        if size_of::<T>() == 4 { sized::<T, FUSED, 16, 32>(work) } else { sized::<T, FUSED, 8, 16>(work) }
-    );
+    by_instructions!(instructions(), avx512(work), avx2(work), panels::<Plain<T>, 4>(work));
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn avx512<T: Real>(work: &mut Work<'_, T>) {
-    if size_of::<T>() == 4 { sized::<T, true, 32, 64>(work) } else { sized::<T, true, 16, 32>(work) }
+    panels::<T::Avx512, 12>(work);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn avx2<T: Real>(work: &mut Work<'_, T>) {
-    if size_of::<T>() == 4 { sized::<T, true, 16, 32>(work) } else { sized::<T, true, 8, 16>(work) }
+    panels::<T::Avx2, 6>(work);
 }
 
+/// Adds to all sums, panel by panel, in tiles of at most `TALL` rows.
 #[inline(always)]
-fn sized<T: Real, const FUSED: bool, const NR: usize, const WIDE: usize>(work: &mut Work<'_, T>) {
-    if tall(work.rows) == FEW_ROWS {
-        tiled::<T, FUSED, FEW_ROWS, WIDE>(work);
-    } else {
-        tiled::<T, FUSED, ROWS, NR>(work);
+fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
+    let Work { source, channel, channels, taps, panels, rows, columns, .. } = *work;
+    let (tall, wide) = (tall(rows), wide::<V::Item>(rows));
+    let depth = channels * taps.len();
+    work.patches.resize(depth * wide + PIECE, V::Item::ZERO);
+    let mut stage = [V::Item::ZERO; MOST_SUMS];
+    for panel in &panels.panels {
+        let pieces = &panels.pieces[panel.pieces.clone()];
+        lay_out((source, channel, channels), taps, pieces, wide, work.patches);
+        for (strip, top) in work.strips.clone().zip((0..rows).step_by(tall)) {
+            let tile = Tile {
+                strip,
+                step: tall,
+                patches: &work.patches[..depth * wide],
+                depth,
+                rows: tall.min(rows - top),
+                columns: panel.columns,
+                apart: columns,
+            };
+            let sums = &mut work.sums[top * columns + panel.first..];
+            if tall == FEW_ROWS {
+                tile.add::<V, FEW_ROWS, 4>(sums, &mut stage);
+            } else if TALL == 12 && tile.rows <= 4 {
+                tile.add::<V, 4, 2>(sums, &mut stage);
+            } else if TALL == 12 && tile.rows <= 8 {
+                tile.add::<V, 8, 2>(sums, &mut stage);
+            } else {
+                tile.add::<V, TALL, 2>(sums, &mut stage);
+            }
+        }
     }
 }
 
-#[inline(always)]
-fn tiled<T: Real, const FUSED: bool, const MR: usize, const NR: usize>(work: &mut Work<'_, T>) {
-    let Work { source, channel, channels, taps, panels, rows, columns, .. } = *work;
-    let depth = channels * taps.len();
-    work.patches.resize(depth * NR + PIECE, T::ZERO);
-    for panel in &panels.panels {
-        let patches = &mut work.patches[..depth * NR + PIECE];
-        lay_out::<T, NR>((source, channel, channels), taps, &panels.pieces[panel.pieces.clone()], patches);
-        let patches = &patches[..depth * NR];
-        for (strip, top) in work.strips.clone().zip((0..rows).step_by(MR)) {
-            let count = MR.min(rows - top);
-            let place = |i: usize| (top + i) * columns + panel.first;
-            let mut sums = [[T::ZERO; NR]; MR];
-            if count == MR && panel.columns == NR {
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    sums.copy_from_slice(&work.sums[place(i)..place(i) + NR]);
+/// A strip of weights and a panel of patches, to be multiplied.
+struct Tile<'a, T> {
+    strip: &'a [T],
+    /// How far apart the elements of a row of the strip are.
+    step: usize,
+    patches: &'a [T],
+    depth: usize,
+    /// The rows and columns that there are sums of, and how far apart those rows are.
+    rows: usize,
+    columns: usize,
+    apart: usize,
+}
+
+impl<T: Real> Tile<'_, T> {
+    /// Adds the product of `M` rows and `P` registers' columns, of which fewer may be wanted.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn add<V: Lanes<Item = T>, const M: usize, const P: usize>(
+        &self,
+        sums: &mut [T],
+        stage: &mut [T; MOST_SUMS],
+    ) {
+        let wide = P * V::COUNT;
+        assert!(M <= self.step && self.rows <= M && self.columns <= wide);
+        assert!(self.strip.len() >= self.depth * self.step && self.patches.len() >= self.depth * wide);
+        let sums = &mut sums[..(self.rows - 1) * self.apart + self.columns];
+        let whole = self.rows == M && self.columns == wide;
+        if !whole {
+            for (row, sums) in stage.chunks_exact_mut(wide).zip(sums.chunks(self.apart)).take(self.rows) {
+                row[..self.columns].copy_from_slice(&sums[..self.columns]);
+            }
+        }
+        let (at, apart) = if whole { (sums.as_mut_ptr(), self.apart) } else { (stage.as_mut_ptr(), wide) };
+        // SAFETY: the strip and the patches have `depth` rows, as was checked; `at` has `M` rows of `P` registers, which are all of the
+        // sums or the stage; only callers that are compiled for the instructions inline this.
+        unsafe {
+            let mut held = [[V::splat(T::ZERO); P]; M];
+            for (i, held) in held.iter_mut().enumerate() {
+                for (j, held) in held.iter_mut().enumerate() {
+                    *held = V::load(at.add(i * apart + j * V::COUNT));
                 }
-                let sums = tile::<T, FUSED, MR, NR>(strip, patches, sums);
-                for (i, sums) in sums.iter().enumerate() {
-                    work.sums[place(i)..place(i) + NR].copy_from_slice(sums);
+            }
+            let left = Left { first: self.strip.as_ptr(), row: 1, step: self.step };
+            let held = multiply::<V, M, P, false>(left, self.patches.as_ptr(), self.depth, held);
+            for (i, held) in held.iter().enumerate() {
+                for (j, held) in held.iter().enumerate() {
+                    held.store(at.add(i * apart + j * V::COUNT));
                 }
-            } else {
-                let n = panel.columns;
-                for (i, sums) in sums.iter_mut().enumerate().take(count) {
-                    sums[..n].copy_from_slice(&work.sums[place(i)..place(i) + n]);
-                }
-                let sums = tile::<T, FUSED, MR, NR>(strip, patches, sums);
-                for (i, sums) in sums.iter().enumerate().take(count) {
-                    work.sums[place(i)..place(i) + n].copy_from_slice(&sums[..n]);
-                }
+            }
+        }
+        if !whole {
+            for (row, sums) in stage.chunks_exact(wide).zip(sums.chunks_mut(self.apart)).take(self.rows) {
+                sums[..self.columns].copy_from_slice(&row[..self.columns]);
             }
         }
     }
@@ -349,10 +405,11 @@ fn tiled<T: Real, const FUSED: bool, const MR: usize, const NR: usize>(work: &mu
 /// Lays out the patches of a panel: a row for each channel and tap. Pieces are moved whole; what is too much of one is overwritten by
 /// the next, and what is too much of the last is never used.
 #[inline(always)]
-fn lay_out<T: Real, const NR: usize>(
+fn lay_out<T: Real>(
     (source, channel, channels): (&[T], usize, usize),
     taps: &[(usize, usize)],
     pieces: &[(usize, usize, usize)],
+    wide: usize,
     patches: &mut [T],
 ) {
     let mut row = 0;
@@ -368,25 +425,7 @@ fn lay_out<T: Real, const NR: usize>(
                     }
                 }
             }
-            row += NR;
+            row += wide;
         }
     }
-}
-
-/// Adds the product of a strip of weights and a panel of patches, in registers.
-#[inline(always)]
-fn tile<T: Real, const FUSED: bool, const MR: usize, const NR: usize>(
-    strip: &[T],
-    patches: &[T],
-    mut sums: [[T; NR]; MR],
-) -> [[T; NR]; MR] {
-    for (a, b) in strip.as_chunks::<MR>().0.iter().zip(patches.as_chunks::<NR>().0) {
-        for i in 0..MR {
-            let a = a[i];
-            for j in 0..NR {
-                sums[i][j] = if FUSED { a.mul_add(b[j], sums[i][j]) } else { a * b[j] + sums[i][j] };
-            }
-        }
-    }
-    sums
 }

@@ -3,12 +3,14 @@
 //! Each element is one chain of multiply-adds in the order of the inner dimension (for narrow results, one such chain for each of a few lanes),
 //! whatever the number of rows. So a row's result has the same bits alone, in any batch, and at any place in it.
 
+pub(crate) mod block;
 mod columns;
 mod tile;
 
 pub use columns::{MultiplyLeft, PackedLeft, product_left};
 pub use tile::Job;
 
+use crate::lanes::{Lanes, Plain};
 use crate::real::Real;
 use crate::vector::{Instructions, by_instructions, instructions};
 
@@ -139,38 +141,53 @@ fn width<T>(instructions: Instructions) -> usize {
 
 /// The products of one type, compiled once.
 pub trait Multiply: Sized {
+    /// A register of AVX-512, and of AVX2; elsewhere there are none.
+    #[doc(hidden)]
+    type Avx512: Lanes<Item = Self>;
+    #[doc(hidden)]
+    type Avx2: Lanes<Item = Self>;
+
     /// Runs a product that was checked.
     #[doc(hidden)]
     fn multiply(instructions: Instructions, job: &Job<'_, Self>, out: &mut [Self]);
 }
 
 macro_rules! multiply {
-    ($type:ty, $of512:literal, $half512:literal, $of2:literal, $half2:literal) => {
+    ($type:ty, $of512:ident, $wide512:literal, $of2:ident, $wide2:literal) => {
         impl Multiply for $type {
+            #[cfg(target_arch = "x86_64")]
+            type Avx512 = std::arch::x86_64::$of512;
+            #[cfg(target_arch = "x86_64")]
+            type Avx2 = std::arch::x86_64::$of2;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Avx512 = Plain<Self>;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Avx2 = Plain<Self>;
+
             fn multiply(instructions: Instructions, job: &Job<'_, Self>, out: &mut [Self]) {
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
                 fn avx512(job: &Job<'_, $type>, out: &mut [$type]) {
-                    tile::run::<$type, true, 6, $of512, 12, $half512>(job, out);
+                    tile::run::<std::arch::x86_64::$of512, true, 12, $wide512>(job, out);
                 }
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2(job: &Job<'_, $type>, out: &mut [$type]) {
-                    tile::run::<$type, true, 6, $of2, 12, $half2>(job, out);
+                    tile::run::<std::arch::x86_64::$of2, true, 6, $wide2>(job, out);
                 }
                 by_instructions!(
                     instructions,
                     avx512(job, out),
                     avx2(job, out),
-                    tile::run::<$type, { cfg!(target_arch = "aarch64") }, 4, 8, 8, 4>(job, out)
+                    tile::run::<Plain<$type>, { cfg!(target_arch = "aarch64") }, 4, 8>(job, out)
                 );
             }
         }
     };
 }
 
-multiply!(f32, 32, 16, 16, 8);
-multiply!(f64, 16, 8, 8, 4);
+multiply!(f32, __m512, 32, __m256, 16);
+multiply!(f64, __m512d, 16, __m256d, 8);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! Tiles of a product: some rows times a panel of columns, in registers.
 
+use super::block::{Left, multiply};
 use super::{After, Finish, Matrix};
+use crate::lanes::{Lanes, Plain};
 use crate::real::Real;
 
 /// A product that is under way.
@@ -18,8 +20,16 @@ pub struct Job<'a, T> {
 const NARROW: usize = 6;
 /// The chains that an inner product is split into.
 const LANES: usize = 16;
-/// Bytes of the right factor that all rows are multiplied by before the next ones come: they stay in the cache meanwhile.
-const CHUNK: usize = 256 << 10;
+/// The most rows of a tile.
+const MOST_ROWS: usize = 12;
+/// Bytes of a row that are multiplied before the rest of it: a tile's rows stay in the nearest cache.
+const DEPTH: usize = 2048;
+/// Bytes of the right factor that all rows are multiplied by before the next ones come: they stay in the second cache meanwhile.
+const CHUNK: usize = 512 << 10;
+/// Rows that lie a multiple of so many bytes apart share a few places of the nearest cache.
+const APART: usize = 2048;
+/// The elements between rows that are copied because of that.
+const PAD: usize = 16;
 
 /// The panels of a right factor of `n` columns: the first column and the width of each. The last one is half as wide where that is
 /// enough.
@@ -70,50 +80,152 @@ fn pack_panel<T: Real, const W: usize>(b: &[T], is: Matrix, first: usize, panel:
     }
 }
 
-/// The whole product, in tiles of `MR` rows by `NR` columns, or twice the rows by half the columns.
+/// Where a tile of the result lies.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    top: usize,
+    first: usize,
+    columns: usize,
+}
+
+/// What part of the inner dimension a tile adds.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    depth: usize,
+    /// Whether sums begin here, and whether they are complete afterwards.
+    begins: bool,
+    ends: bool,
+}
+
+/// A tile that is to be computed: of how many rows at most is the caller's matter.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<'a, T> {
+    left: Left<T>,
+    panel: &'a [T],
+    part: Part,
+    place: Place,
+    /// Whether the panel is half as wide.
+    half: bool,
+    /// Whether nothing is to be done to the sums.
+    plain: bool,
+}
+
+/// Room for the sums of a tile.
+type Stage<T, const WIDE: usize> = [[T; WIDE]; MOST_ROWS];
+
+/// Registers, and the tiles that are compiled for them.
+pub(super) trait Tiles<const WIDE: usize>: Lanes {
+    /// Computes a tile of `WIDE` columns, or of half as many, of as many rows as it can, of `rows`. Returns how many.
+    ///
+    /// # Safety
+    ///
+    /// As [`multiply`] has it.
+    #[allow(unsafe_code)]
+    unsafe fn tile(
+        rows: usize,
+        job: &Job<'_, Self::Item>,
+        tile: Tile<'_, Self::Item>,
+        stage: &mut Stage<Self::Item, WIDE>,
+        out: &mut [Self::Item],
+    ) -> usize;
+}
+
+macro_rules! tiles {
+    ($register:ty, $wide:literal, $half:literal, $($rows:literal)*) => {
+        #[allow(unsafe_code)]
+        impl Tiles<$wide> for $register {
+            #[inline(always)]
+            unsafe fn tile(
+                rows: usize,
+                job: &Job<'_, Self::Item>,
+                tile: Tile<'_, Self::Item>,
+                stage: &mut Stage<Self::Item, $wide>,
+                out: &mut [Self::Item],
+            ) -> usize {
+                // SAFETY: the caller's.
+                unsafe {
+                    if tile.half {
+                        $(if rows >= $rows {
+                            compute::<Self, $rows, 1, $half, $wide>(job, tile, stage, out);
+                            return $rows;
+                        })*
+                    } else {
+                        $(if rows >= $rows {
+                            compute::<Self, $rows, 2, $wide, $wide>(job, tile, stage, out);
+                            return $rows;
+                        })*
+                    }
+                }
+                rows
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
+
+    tiles!(__m512, 32, 16, 12 10 8 6 4 2 1);
+    tiles!(__m512d, 16, 8, 12 10 8 6 4 2 1);
+    tiles!(__m256, 16, 8, 6 4 2 1);
+    tiles!(__m256d, 8, 4, 6 4 2 1);
+}
+tiles!(Plain<f32>, 8, 4, 4 2 1);
+tiles!(Plain<f64>, 8, 4, 4 2 1);
+
+/// The whole product, in tiles of at most `ROWS` rows.
 #[inline(always)]
-pub(super) fn run<
-    T: Real,
-    const FUSED: bool,
-    const MR: usize,
-    const NR: usize,
-    const MORE: usize,
-    const HALF: usize,
->(
-    job: &Job<'_, T>,
-    out: &mut [T],
+pub(super) fn run<V: Tiles<WIDE>, const FUSED: bool, const ROWS: usize, const WIDE: usize>(
+    job: &Job<'_, V::Item>,
+    out: &mut [V::Item],
 ) {
+    const { assert!(WIDE == 2 * V::COUNT && ROWS <= MOST_ROWS) };
     let (m, k, n) = (job.a_is.rows, job.a_is.columns, job.n);
     if n < NARROW {
-        return narrow::<T, FUSED>(job, out);
+        return narrow::<V::Item, FUSED>(job, out);
     }
-    let mut packed = vec![T::ZERO; if job.a_is.transposed { MORE * k } else { 0 }];
-    let chunk = (CHUNK / size_of::<T>() / (NR * k.max(1))).max(1) * NR;
-    for left in (0..n).step_by(chunk) {
-        let right = n.min(left + chunk);
-        for top in (0..m).step_by(MORE) {
-            let rows = MORE.min(m - top);
-            if job.a_is.transposed {
-                transpose_rows(job, top, rows, MORE, &mut packed);
-            }
-            let row = |i: usize| {
-                let i = i.min(rows - 1);
-                if job.a_is.transposed {
-                    &packed[i * k..(i + 1) * k]
-                } else {
-                    &job.a[(top + i) * k..(top + i + 1) * k]
+    let size = size_of::<V::Item>();
+    let finish = &job.finish;
+    let plain = finish.alpha == V::Item::ONE
+        && finish.beta == V::Item::ZERO
+        && finish.bias.is_none()
+        && matches!(finish.after, After::Nothing);
+    // Sums wait in the result between parts of the inner dimension, unless what it held is still needed.
+    let depth = if finish.beta == V::Item::ZERO { DEPTH / size } else { k };
+    let parts = k.div_ceil(depth.max(1)).max(1);
+    let depth = k.div_ceil(parts);
+    // Rows that lie apart by about a multiple of a page would throw each other out of the nearest cache.
+    let apart = (k * size).is_multiple_of(APART) && n > 2 * WIDE && m > 1;
+    let copies = job.a_is.transposed || apart;
+    let mut copied = vec![V::Item::ZERO; if copies { ROWS.min(m) * (depth + PAD) } else { 0 }];
+    let mut stage = [[V::Item::ZERO; WIDE]; MOST_ROWS];
+    let chunk = (CHUNK / size / (WIDE * depth.max(1))).max(1) * WIDE;
+    for part in 0..parts {
+        let start = part * depth;
+        let part = Part { depth: depth.min(k - start), begins: part == 0, ends: part + 1 == parts };
+        for left in (0..n).step_by(chunk) {
+            let right = n.min(left + chunk);
+            for top in (0..m).step_by(ROWS) {
+                let rows = ROWS.min(m - top);
+                if copies {
+                    copy_rows(job, (top, rows), (start, part.depth), depth + PAD, &mut copied);
                 }
-            };
-            for (first, width) in panels(right, NR).skip(left / NR) {
-                let panel = &job.b[first * k..(first + width) * k];
-                if width == HALF {
-                    let a: [&[T]; MORE] = std::array::from_fn(row);
-                    finish(job, &block::<T, FUSED, MORE, HALF>(a, panel), (top, rows), first, out);
-                } else {
-                    for start in (0..rows).step_by(MR) {
-                        let a: [&[T]; MR] = std::array::from_fn(|i| row(start + i));
-                        let sums = block::<T, FUSED, MR, NR>(a, panel);
-                        finish(job, &sums, (top + start, MR.min(rows - start)), first, out);
+                let (a, row) =
+                    if copies { (&copied[..], depth + PAD) } else { (&job.a[top * k + start..], k) };
+                for (first, width) in panels(right, WIDE).skip(left / WIDE) {
+                    let panel = &job.b[first * k + start * width..][..part.depth * width];
+                    let mut done = 0;
+                    while done < rows {
+                        let left = Left { first: a[done * row..].as_ptr(), row, step: 1 };
+                        let place = Place { top: top + done, first, columns: width.min(n - first) };
+                        let tile = Tile { left, panel, part, place, half: width < WIDE, plain };
+                        // SAFETY: rows `top` to `top + rows`, and as many columns as the part has, are in `a`; the panel was just cut to
+                        // the part's depth; only callers that are compiled for the instructions inline this.
+                        #[allow(unsafe_code)]
+                        let more = unsafe { V::tile(rows - done, job, tile, &mut stage, out) };
+                        done += more;
                     }
                 }
             }
@@ -121,75 +233,121 @@ pub(super) fn run<
     }
 }
 
-/// Some rows of a left factor that is stored transposed, row by row.
+/// Copies a part of some rows of the left factor, row by row.
 #[inline(always)]
-fn transpose_rows<T: Real>(job: &Job<'_, T>, top: usize, rows: usize, most: usize, packed: &mut [T]) {
+fn copy_rows<T: Real>(
+    job: &Job<'_, T>,
+    (top, rows): (usize, usize),
+    (start, depth): (usize, usize),
+    apart: usize,
+    to: &mut [T],
+) {
     let (m, k) = (job.a_is.rows, job.a_is.columns);
-    debug_assert!(rows <= most);
-    for (p, column) in job.a.chunks_exact(m).take(k).enumerate() {
-        for (i, v) in column[top..top + rows].iter().enumerate() {
-            packed[i * k + p] = *v;
+    if job.a_is.transposed {
+        for p in 0..depth {
+            for (i, v) in job.a[(start + p) * m + top..][..rows].iter().enumerate() {
+                to[i * apart + p] = *v;
+            }
+        }
+    } else {
+        for (i, row) in to.chunks_exact_mut(apart).enumerate().take(rows) {
+            row[..depth].copy_from_slice(&job.a[(top + i) * k + start..][..depth]);
         }
     }
 }
 
-/// The product of some rows and a panel.
+/// One tile of `M` rows and `P` registers, which are `N` columns.
+///
+/// # Safety
+///
+/// As [`multiply`] has it.
 #[inline(always)]
-fn block<T: Real, const FUSED: bool, const M: usize, const N: usize>(
-    a: [&[T]; M],
-    panel: &[T],
-) -> [[T; N]; M] {
-    let mut sums = [[T::ZERO; N]; M];
-    let panel = panel.as_chunks::<N>().0;
-    assert!(a.iter().all(|row| row.len() == panel.len()));
-    for (p, b) in panel.iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(&a) {
-            // SAFETY: each row is as long as the panel, as was just checked.
-            #[allow(unsafe_code)]
-            let a = unsafe { *row.get_unchecked(p) };
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = if FUSED { a.mul_add(*b, *sum) } else { a * *b + *sum };
+#[allow(unsafe_code)]
+unsafe fn compute<V: Lanes, const M: usize, const P: usize, const N: usize, const WIDE: usize>(
+    job: &Job<'_, V::Item>,
+    tile: Tile<'_, V::Item>,
+    stage: &mut Stage<V::Item, WIDE>,
+    out: &mut [V::Item],
+) {
+    let Tile { left, panel, part, place, plain, .. } = tile;
+    const { assert!(N == P * V::COUNT && N <= WIDE && M <= MOST_ROWS) };
+    let n = job.n;
+    let (begin, whole) = (place.top * n + place.first, place.columns == N);
+    let direct = whole && (plain || !part.ends);
+    let out = &mut out[begin..begin + (M - 1) * n + place.columns];
+    // SAFETY: the slice just taken has M rows of `columns` elements, `N` of them where the tile is whole; a row of the stage has at
+    // least `N`; the rest is the caller's.
+    unsafe {
+        let zero = V::splat(V::Item::ZERO);
+        let mut sums = [[zero; P]; M];
+        if !part.begins {
+            if !whole {
+                for (i, row) in stage.iter_mut().enumerate().take(M) {
+                    row[..place.columns].copy_from_slice(&out[i * n..i * n + place.columns]);
+                }
+            }
+            let (from, row) = if whole { (out.as_ptr(), n) } else { (stage.as_ptr().cast(), WIDE) };
+            for (i, sums) in sums.iter_mut().enumerate() {
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(from.add(i * row + j * V::COUNT));
+                }
+            }
+        }
+        let sums = multiply::<V, M, P, true>(left, panel.as_ptr(), part.depth, sums);
+        let (to, row) = if direct { (out.as_mut_ptr(), n) } else { (stage.as_mut_ptr().cast(), WIDE) };
+        for (i, sums) in sums.iter().enumerate() {
+            for (j, sum) in sums.iter().enumerate() {
+                sum.store(to.add(i * row + j * V::COUNT));
             }
         }
     }
-    sums
+    if direct {
+        return;
+    }
+    for (i, row) in stage.iter().enumerate().take(M) {
+        let out = &mut out[i * n..i * n + place.columns];
+        if part.ends {
+            if let Some(sums) = row.first_chunk::<N>() {
+                complete(&job.finish, sums, (begin + i * n, place.first), out);
+            }
+        } else {
+            out.copy_from_slice(&row[..place.columns]);
+        }
+    }
 }
 
-/// Writes the finished elements of a tile.
+/// Writes a row of finished elements: the sums of `N` columns, of which `out` may have fewer. `at` is the place of its first element in the
+/// result, and the first column.
 #[inline(always)]
-fn finish<T: Real, const M: usize, const N: usize>(
-    job: &Job<'_, T>,
-    sums: &[[T; N]; M],
-    (top, rows): (usize, usize),
-    first: usize,
+fn complete<T: Real, const N: usize>(
+    finish: &Finish<'_, T>,
+    sums: &[T; N],
+    (at, first): (usize, usize),
     out: &mut [T],
 ) {
-    let Finish { alpha, beta, bias, after } = job.finish;
-    let columns = N.min(job.n - first);
-    let bias = bias.map(|bias| fetch::<T, N>(&bias[first..first + columns]));
-    for (i, sums) in sums.iter().enumerate().take(rows) {
-        let at = (top + i) * job.n + first;
-        let mut v = *sums;
-        if alpha != T::ONE {
-            v = v.map(|v| alpha * v);
-        }
-        if let Some(bias) = &bias {
-            v.iter_mut().zip(bias).for_each(|(v, b)| *v += *b);
-        }
-        if beta != T::ZERO {
-            let held = fetch::<T, N>(&out[at..at + columns]);
-            v.iter_mut().zip(&held).for_each(|(v, o)| *v += beta * *o);
-        }
-        match after {
-            After::Nothing => {}
-            After::Relu => v = v.map(|v| if v < T::ZERO { T::ZERO } else { v }),
-            After::Gate(gate) => {
-                let gate = fetch::<T, N>(&gate[at..at + columns]);
-                v.iter_mut().zip(&gate).for_each(|(v, g)| *v = if *g > T::ZERO { *v } else { T::ZERO });
-            }
-        }
-        store(&v, &mut out[at..at + columns]);
+    let Finish { alpha, beta, bias, after } = *finish;
+    let columns = out.len();
+    let mut v = *sums;
+    if alpha != T::ONE {
+        v = v.map(|v| alpha * v);
     }
+    if let Some(bias) = bias {
+        let bias = fetch::<T, N>(&bias[first..first + columns]);
+        v.iter_mut().zip(&bias).for_each(|(v, b)| *v += *b);
+    }
+    if beta != T::ZERO {
+        let held = fetch::<T, N>(out);
+        v.iter_mut().zip(&held).for_each(|(v, o)| *v += beta * *o);
+    }
+    match after {
+        After::Nothing => {}
+        After::Relu => v = v.map(|v| if v < T::ZERO { T::ZERO } else { v }),
+        After::Gate(gate) => {
+            let gate = fetch::<T, N>(&gate[at..at + columns]);
+            v.iter_mut().zip(&gate).for_each(|(v, g)| *v = if *g > T::ZERO { *v } else { T::ZERO });
+        }
+    }
+    store(&v, out);
 }
 
 /// Up to `N` elements. Those that lack are zero.
@@ -230,14 +388,14 @@ fn narrow<T: Real, const FUSED: bool>(job: &Job<'_, T>, out: &mut [T]) {
     let mut packed = vec![T::ZERO; if job.a_is.transposed { k } else { 0 }];
     for i in 0..m {
         if job.a_is.transposed {
-            transpose_rows(job, i, 1, 1, &mut packed);
+            packed.iter_mut().zip(job.a[i.min(job.a.len())..].iter().step_by(m)).for_each(|(p, v)| *p = *v);
         }
         let row = if job.a_is.transposed { &packed[..] } else { &job.a[i * k..(i + 1) * k] };
-        let mut sums = [[T::ZERO; NARROW]];
-        for (j, sum) in sums[0].iter_mut().enumerate().take(n) {
+        let mut sums = [T::ZERO; NARROW];
+        for (j, sum) in sums.iter_mut().enumerate().take(n) {
             *sum = inner::<T, FUSED>(row, &job.b[j * k..(j + 1) * k]);
         }
-        finish(job, &sums, (i, 1), 0, out);
+        complete(&job.finish, &sums, (i * n, 0), &mut out[i * n..(i + 1) * n]);
     }
 }
 
