@@ -4,6 +4,7 @@
 
 use crate::convolution::Axis;
 use crate::real::Real;
+use crate::vector::widest;
 
 /// Marks a window that has no element inside.
 pub const NOWHERE: usize = usize::MAX;
@@ -41,6 +42,47 @@ pub fn sum<T: Real>(x: &[T], axes: &[Axis; 3], out: &mut [T]) {
     fold(x, axes, T::ZERO, |a, b| a + b, out);
 }
 
+/// A tap along the last axis: the outputs whose tap is inside, and its position for the first of them.
+struct Tap {
+    outputs: std::ops::Range<usize>,
+    position: usize,
+}
+
+/// The taps of windows along an axis, in order.
+fn taps(along: &Axis) -> Vec<Tap> {
+    let inside = |o: usize| Some(along.inside(o)).filter(|(first, end)| first < end);
+    let found = (0..along.narrow).filter_map(inside).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let (first, end) = found.unwrap_or((0, 0));
+    let (stride, wide) = (along.stride as i64, along.wide as i64);
+    let tap = |k: usize| {
+        // Output `o` has its tap at `o · stride - start`.
+        let start = along.before - (k * along.dilation) as i64;
+        let low = if start > 0 { start / stride + i64::from(start % stride != 0) } else { 0 };
+        let high = ((wide - 1 + start).div_euclid(stride) + 1).clamp(0, along.narrow as i64);
+        (low < high)
+            .then(|| Tap { outputs: low as usize..high as usize, position: (low * stride - start) as usize })
+    };
+    (first..end).filter_map(tap).collect()
+}
+
+/// Every so many elements, side by side.
+#[inline(always)]
+fn pick<T: Copy>(from: &[T], stride: usize, to: &mut [T]) {
+    if stride == 2 {
+        let (pairs, last) = from.as_chunks::<2>();
+        for (t, pair) in to.iter_mut().zip(pairs) {
+            *t = pair[0];
+        }
+        if let (Some(t), [v]) = (to.get_mut(pairs.len()), last) {
+            *t = *v;
+        }
+    } else {
+        for (t, v) in to.iter_mut().zip(from.iter().step_by(stride)) {
+            *t = *v;
+        }
+    }
+}
+
 /// First over the lines of a window, then within the line that results.
 fn fold<T: Copy>(x: &[T], axes: &[Axis; 3], start: T, join: impl Fn(T, T) -> T, out: &mut [T]) {
     let (wide, narrow) = sizes(axes);
@@ -48,27 +90,32 @@ fn fold<T: Copy>(x: &[T], axes: &[Axis; 3], start: T, join: impl Fn(T, T) -> T, 
         return;
     }
     let along = &axes[2];
-    let inside: Vec<(usize, usize)> = (0..along.narrow).map(|o| along.inside(o)).collect();
+    let taps = taps(along);
     let mut line = vec![start; along.wide];
+    let mut picked = vec![start; along.narrow];
     for (plane, out) in out.chunks_exact_mut(narrow).enumerate() {
         let x = &x[plane * wide..(plane + 1) * wide];
         each_line(axes, |at, lines| {
-            line.fill(start);
-            for &from in lines {
-                for (l, &v) in line.iter_mut().zip(&x[from..from + along.wide]) {
-                    *l = join(*l, v);
-                }
-            }
-            for (o, (out, &(first, end))) in out[at..at + along.narrow].iter_mut().zip(&inside).enumerate() {
-                let mut total = start;
-                if first < end {
-                    let covered = &line[along.position(o, first)..=along.position(o, end - 1)];
-                    for &v in covered.iter().step_by(along.dilation) {
-                        total = join(total, v);
+            let out = &mut out[at..at + along.narrow];
+            widest(
+                #[inline(always)]
+                || {
+                    line.fill(start);
+                    for &from in lines {
+                        for (l, &v) in line.iter_mut().zip(&x[from..from + along.wide]) {
+                            *l = join(*l, v);
+                        }
                     }
-                }
-                *out = total;
-            }
+                    out.fill(start);
+                    for tap in &taps {
+                        let values = &mut picked[..tap.outputs.len()];
+                        pick(&line[tap.position..], along.stride, values);
+                        for (o, &v) in out[tap.outputs.clone()].iter_mut().zip(&*values) {
+                            *o = join(*o, v);
+                        }
+                    }
+                },
+            );
         });
     }
 }
@@ -78,31 +125,46 @@ fn fold<T: Copy>(x: &[T], axes: &[Axis; 3], start: T, join: impl Fn(T, T) -> T, 
 /// As in PyTorch, a NaN is larger than any number.
 pub fn places<T: Copy + PartialOrd>(x: &[T], axes: &[Axis; 3], mut body: impl FnMut(usize, usize)) {
     let (wide, narrow) = sizes(axes);
+    let Some(&any) = x.first() else {
+        // Nothing lies in any window of a plane that is empty; how many planes there are is not known.
+        return;
+    };
     if narrow == 0 {
         return;
     }
     let along = &axes[2];
-    let inside: Vec<(usize, usize)> = (0..along.narrow).map(|o| along.inside(o)).collect();
+    let taps = taps(along);
+    let mut picked = vec![any; along.narrow];
+    let mut most = vec![any; along.narrow];
+    let mut found = vec![NOWHERE; along.narrow];
     for plane in 0..x.len().checked_div(wide).unwrap_or(0) {
         let (base, x) = (plane * wide, &x[plane * wide..(plane + 1) * wide]);
         each_line(axes, |at, lines| {
-            for (o, &(first, end)) in inside.iter().enumerate() {
-                let mut found = NOWHERE;
-                if first < end {
-                    let (low, high) = (along.position(o, first), along.position(o, end - 1));
-                    let mut most: Option<T> = None;
+            widest(
+                #[inline(always)]
+                || {
+                    found.fill(NOWHERE);
                     for &line in lines {
-                        for place in (line + low..=line + high).step_by(along.dilation) {
-                            let v = x[place];
-                            if most.is_none_or(|m| {
-                                v > m || (v.partial_cmp(&v).is_none() && m.partial_cmp(&m).is_some())
-                            }) {
-                                (most, found) = (Some(v), base + place);
+                        for tap in &taps {
+                            let values = &mut picked[..tap.outputs.len()];
+                            let from = line + tap.position;
+                            pick(&x[from..line + along.wide], along.stride, values);
+                            let held =
+                                most[tap.outputs.clone()].iter_mut().zip(&mut found[tap.outputs.clone()]);
+                            let mut place = base + from;
+                            for ((most, found), &v) in held.zip(&*values) {
+                                #[allow(clippy::eq_op)]
+                                let wins = (v > *most) | ((v != v) & (*most == *most)) | (*found == NOWHERE);
+                                *most = if wins { v } else { *most };
+                                *found = if wins { place } else { *found };
+                                place += along.stride;
                             }
                         }
                     }
-                }
-                body(plane * narrow + at + o, found);
+                },
+            );
+            for (o, found) in found.iter().enumerate() {
+                body(plane * narrow + at + o, *found);
             }
         });
     }
