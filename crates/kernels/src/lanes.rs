@@ -23,6 +23,10 @@ pub trait Lanes: Copy {
     unsafe fn splat(value: Self::Item) -> Self;
     /// `self · factor + sum`, rounded once where the instructions have that.
     unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
+    /// `self + other`.
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self - other`.
+    unsafe fn subtract(self, other: Self) -> Self;
 }
 
 /// Numbers in an array: what every machine has.
@@ -56,6 +60,14 @@ impl<T: Real> Lanes for Plain<T> {
             if fused { a.mul_add(b, c) } else { a * b + c }
         }))
     }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn subtract(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -64,7 +76,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($register:ident, $item:ident, $count:literal, $load:ident, $store:ident, $splat:ident, $add:ident) => {
+        ($register:ident, $item:ident, $count:literal, $load:ident, $store:ident, $splat:ident, $fused:ident, $add:ident, $subtract:ident) => {
             // SAFETY (of all the calls): the caller says that the machine has these instructions, and that the numbers are there.
             impl Lanes for $register {
                 type Item = $item;
@@ -84,14 +96,62 @@ mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
-                    unsafe { $add(self, factor, sum) }
+                    unsafe { $fused(self, factor, sum) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    unsafe { $add(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn subtract(self, other: Self) -> Self {
+                    unsafe { $subtract(self, other) }
                 }
             }
         };
     }
 
-    lanes!(__m512, f32, 16, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps);
-    lanes!(__m512d, f64, 8, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_fmadd_pd);
-    lanes!(__m256, f32, 8, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps);
-    lanes!(__m256d, f64, 4, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_fmadd_pd);
+    lanes!(
+        __m512,
+        f32,
+        16,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps
+    );
+    lanes!(
+        __m512d,
+        f64,
+        8,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_set1_pd,
+        _mm512_fmadd_pd,
+        _mm512_add_pd,
+        _mm512_sub_pd
+    );
+    lanes!(
+        __m256,
+        f32,
+        8,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps
+    );
+    lanes!(
+        __m256d,
+        f64,
+        4,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd,
+        _mm256_add_pd,
+        _mm256_sub_pd
+    );
 }

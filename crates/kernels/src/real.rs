@@ -9,6 +9,7 @@ use crate::elementary;
 pub trait Real:
     crate::matrix::Multiply
     + crate::matrix::MultiplyLeft
+    + crate::convolution::Convolve
     + Copy
     + Default
     + PartialOrd

@@ -2,13 +2,15 @@
 //!
 //! Both are sums over taps, gathered: each output element is one chain of multiply-adds, over channels and within them over taps, that
 //! begins with the bias. So it has the same bits whatever the batch. Patches are laid out panel by panel as they are needed, never as a
-//! whole. Where a group has one channel to read, its outputs are summed directly.
+//! whole. Where a group has one channel to read, its outputs are summed directly. In single precision 3 × 3 taps that lie close take fewer
+//! multiplications, in tiles, where there are channels enough: not one chain, but the same arithmetic whatever the batch.
 //!
 //! The transpose reads the kernel of each remainder of the stride for itself, so that no zeros are multiplied.
 
 mod depthwise;
 mod geometry;
 mod product;
+mod winograd;
 
 use crate::real::Real;
 pub use geometry::Axis;
@@ -62,6 +64,7 @@ enum Weights<T> {
     Product(Vec<Vec<product::Packed<T>>>),
     /// For each pass the taps of each output channel, one after the other.
     Direct(Vec<Vec<T>>),
+    Winograd(winograd::Winograd<T>),
 }
 
 impl Convolution {
@@ -83,6 +86,10 @@ impl Convolution {
 
     /// Lays the weights out. Panics where there are too few.
     pub fn filter<T: Real>(&self, direction: Direction, weights: &[T]) -> Filter<T> {
+        T::filter(self, direction, weights)
+    }
+
+    fn laid_out<T: Real>(&self, direction: Direction, weights: &[T]) -> Filter<T> {
         let transposed = direction == Direction::Transpose;
         let frame = Frame::new(&self.axes, transposed);
         let kernel = self.axes.map(|a| a.kernel);
@@ -98,7 +105,9 @@ impl Convolution {
             let (narrow, wide) = if transposed { (from, to) } else { (to, from) };
             weights[((group * per_narrow + narrow) * per_wide + wide) * taps + tap]
         };
-        let weights = if from == 1 && to < product::LEAST_ROWS {
+        let weights = if let Some(filter) = winograd::Winograd::new(self, direction, weights) {
+            Weights::Winograd(filter)
+        } else if from == 1 && to < product::LEAST_ROWS {
             Weights::Direct(
                 passes
                     .iter()
@@ -140,6 +149,10 @@ impl Convolution {
 impl<T: Real> Filter<T> {
     /// Computes `batch` records, channels first. Panics where a slice is too short; `bias` has a number for each channel that is written.
     pub fn run(&self, x: &[T], bias: Option<&[T]>, batch: usize, out: &mut [T]) {
+        T::run(self, x, bias, batch, out);
+    }
+
+    fn compute(&self, x: &[T], bias: Option<&[T]>, batch: usize, out: &mut [T]) {
         let (reads, writes) = (self.groups * self.from * self.source, self.groups * self.to * self.out);
         if writes == 0 || batch == 0 {
             return;
@@ -147,10 +160,36 @@ impl<T: Real> Filter<T> {
         let (x, out) = (&x[..batch * reads], &mut out[..batch * writes]);
         match &self.weights {
             Weights::Product(packed) => product::run(self, packed, x, bias, out),
+            Weights::Winograd(filter) => filter.run(x, bias, out),
             Weights::Direct(taps) => depthwise::run(self, taps, x, bias, out),
         }
     }
 }
+
+/// The convolutions of one type, compiled once.
+pub trait Convolve: Sized {
+    /// [`Convolution::filter`].
+    #[doc(hidden)]
+    fn filter(sizes: &Convolution, direction: Direction, weights: &[Self]) -> Filter<Self>;
+    /// [`Filter::run`].
+    #[doc(hidden)]
+    fn run(filter: &Filter<Self>, x: &[Self], bias: Option<&[Self]>, batch: usize, out: &mut [Self]);
+}
+
+macro_rules! convolve {
+    ($($type:ty),*) => { $(
+        impl Convolve for $type {
+            fn filter(sizes: &Convolution, direction: Direction, weights: &[Self]) -> Filter<Self> {
+                sizes.laid_out(direction, weights)
+            }
+            fn run(filter: &Filter<Self>, x: &[Self], bias: Option<&[Self]>, batch: usize, out: &mut [Self]) {
+                filter.compute(x, bias, batch, out);
+            }
+        }
+    )* };
+}
+
+convolve!(f32, f64);
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ const PIECE: usize = 16;
 /// About how many elements of the source are laid out at a time, at most.
 const MOST_LAID_OUT: usize = 1 << 24;
 /// The most sums of a tile.
-const MOST_SUMS: usize = 12 * 32;
+pub(super) const MOST_SUMS: usize = 12 * 32;
 /// Records of fewer positions than this are taken together.
 const FEW: usize = 128;
 
@@ -61,7 +61,7 @@ impl<T: Real> Packed<T> {
 }
 
 /// The rows of a tile for so many outputs.
-fn tall(rows: usize) -> usize {
+pub(super) fn tall(rows: usize) -> usize {
     match instructions() {
         _ if rows <= FEW_ROWS => FEW_ROWS,
         Instructions::Avx512 => 12,
@@ -332,36 +332,57 @@ fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
             };
             let sums = &mut work.sums[top * columns + panel.first..];
             if tall == FEW_ROWS {
-                tile.add::<V, FEW_ROWS, 4>(sums, &mut stage);
-            } else if TALL == 12 && tile.rows <= 4 {
-                tile.add::<V, 4, 2>(sums, &mut stage);
-            } else if TALL == 12 && tile.rows <= 8 {
-                tile.add::<V, 8, 2>(sums, &mut stage);
+                tile.compute::<V, FEW_ROWS, 4, false>(sums, &mut stage);
             } else {
-                tile.add::<V, TALL, 2>(sums, &mut stage);
+                tile.of_height::<V, TALL, false>(sums, &mut stage);
             }
         }
     }
 }
 
 /// A strip of weights and a panel of patches, to be multiplied.
-struct Tile<'a, T> {
-    strip: &'a [T],
+pub(super) struct Tile<'a, T> {
+    pub(super) strip: &'a [T],
     /// How far apart the elements of a row of the strip are.
-    step: usize,
-    patches: &'a [T],
-    depth: usize,
+    pub(super) step: usize,
+    pub(super) patches: &'a [T],
+    pub(super) depth: usize,
     /// The rows and columns that there are sums of, and how far apart those rows are.
-    rows: usize,
-    columns: usize,
-    apart: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) apart: usize,
 }
 
 impl<T: Real> Tile<'_, T> {
-    /// Adds the product of `M` rows and `P` registers' columns, of which fewer may be wanted.
+    /// Writes the product of up to `TALL` rows and two registers' columns.
+    #[inline(always)]
+    pub(super) fn start<V: Lanes<Item = T>, const TALL: usize>(
+        &self,
+        sums: &mut [T],
+        stage: &mut [T; MOST_SUMS],
+    ) {
+        self.of_height::<V, TALL, true>(sums, stage);
+    }
+
+    #[inline(always)]
+    fn of_height<V: Lanes<Item = T>, const TALL: usize, const FRESH: bool>(
+        &self,
+        sums: &mut [T],
+        stage: &mut [T; MOST_SUMS],
+    ) {
+        if TALL == 12 && self.rows <= 4 {
+            self.compute::<V, 4, 2, FRESH>(sums, stage);
+        } else if TALL == 12 && self.rows <= 8 {
+            self.compute::<V, 8, 2, FRESH>(sums, stage);
+        } else {
+            self.compute::<V, TALL, 2, FRESH>(sums, stage);
+        }
+    }
+
+    /// Adds the product of `M` rows and `P` registers' columns, of which fewer may be wanted; to nothing where `FRESH` says so.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn add<V: Lanes<Item = T>, const M: usize, const P: usize>(
+    fn compute<V: Lanes<Item = T>, const M: usize, const P: usize, const FRESH: bool>(
         &self,
         sums: &mut [T],
         stage: &mut [T; MOST_SUMS],
@@ -371,7 +392,7 @@ impl<T: Real> Tile<'_, T> {
         assert!(self.strip.len() >= self.depth * self.step && self.patches.len() >= self.depth * wide);
         let sums = &mut sums[..(self.rows - 1) * self.apart + self.columns];
         let whole = self.rows == M && self.columns == wide;
-        if !whole {
+        if !whole && !FRESH {
             for (row, sums) in stage.chunks_exact_mut(wide).zip(sums.chunks(self.apart)).take(self.rows) {
                 row[..self.columns].copy_from_slice(&sums[..self.columns]);
             }
@@ -383,7 +404,9 @@ impl<T: Real> Tile<'_, T> {
             let mut held = [[V::splat(T::ZERO); P]; M];
             for (i, held) in held.iter_mut().enumerate() {
                 for (j, held) in held.iter_mut().enumerate() {
-                    *held = V::load(at.add(i * apart + j * V::COUNT));
+                    if !FRESH {
+                        *held = V::load(at.add(i * apart + j * V::COUNT));
+                    }
                 }
             }
             let left = Left { first: self.strip.as_ptr(), row: 1, step: self.step };

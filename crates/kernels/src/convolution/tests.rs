@@ -68,6 +68,10 @@ fn cases() -> Vec<Convolution> {
         of(line(axis(10, 3, 1, 1, -2, -1)), 1, 2, 5),
         of([axis(4, 3, 1, 1, 1, 1), axis(5, 2, 2, 1, 0, 1), axis(6, 3, 2, 1, 1, 0)], 1, 3, 4),
         of(plane(axis(4, 4, 1, 1, 0, 0), axis(4, 4, 1, 1, 0, 0)), 1, 40, 33),
+        // With few multiplications, in single precision.
+        of(plane(axis(14, 3, 1, 1, 1, 1), axis(13, 3, 1, 1, 1, 1)), 1, 16, 20),
+        of(plane(axis(3, 3, 1, 1, 0, 2), axis(70, 3, 1, 1, 2, 0)), 1, 33, 17),
+        of(plane(axis(5, 3, 1, 1, -1, 3), axis(6, 3, 1, 1, 4, -2)), 1, 18, 16),
     ]
 }
 
@@ -117,6 +121,32 @@ fn check<T: Real>(tolerance: f64) {
 fn convolutions_are_their_definition() {
     check::<f64>(1e-11);
     check::<f32>(1e-3);
+}
+
+/// The error relative to the largest result, of a kind of arithmetic on random numbers.
+#[test]
+fn few_multiplications_lose_less_than_a_digit() {
+    for (channels, size) in [(64, 12), (384, 5)] {
+        let side = axis(size, 3, 1, 1, 1, 1);
+        let c = Convolution {
+            axes: [Axis::NONE, side, side],
+            groups: 1,
+            wide_channels: channels,
+            narrow_channels: channels,
+        };
+        let (x, weights) =
+            (draws::<f32>(channels * size * size, 5), draws::<f32>(channels * channels * 9, 3));
+        let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        for direction in [Direction::Convolve, Direction::Transpose] {
+            let mut want = vec![0.0; x.len()];
+            c.filter(direction, &wide(&weights)).run(&wide(&x), None, 1, &mut want);
+            let most = want.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+            let mut got = vec![0.0; x.len()];
+            c.filter(direction, &weights).run(&x, None, 1, &mut got);
+            let error = want.iter().zip(&got).fold(0.0, |m: f64, (w, g)| m.max((w - f64::from(*g)).abs()));
+            assert!(error < 3e-6 * most, "{channels} {direction:?}: {error} of {most}");
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,458 @@
+//! Convolutions of 3 × 3 taps that lie close, with fewer multiplications: Winograd's F(2×2, 3×3) and F(4×4, 3×3).
+//!
+//! Tiles of `M × M` outputs read tiles of `N × N` elements, `N = M + 2`. Both tiles and weights are brought to where a convolution is a product of
+//! elements: one matrix product over channels for each of `N²` elements. Each output is the same arithmetic whatever the batch.
+//!
+//! F(4×4) takes the points 0, ±5/8, ±3/2 and ∞, in single precision on random data twice as far from the exact result as a chain of
+//! multiply-adds is; with 0, ±1, ±2 and ∞ that is five times. F(2×2) is nearer than the chain.
+#![allow(unsafe_code)]
+
+use super::product::{MOST_SUMS, Tile, tall};
+use super::{Axis, Convolution, Direction};
+use crate::lanes::{Lanes, Plain};
+use crate::real::Real;
+use crate::vector::{by_instructions, instructions, widest};
+
+/// The fewest channels, read and written, that are worth it.
+const LEAST_CHANNELS: usize = 16;
+/// The most pairs of channels that take F(4×4): its weights are twice those of F(2×2), and more would wait for memory.
+const MOST_PAIRS: usize = 1 << 17;
+/// Tiles that are taken at a time, at least and at most: as many as weigh about what the weights do.
+const LEAST_TILES: usize = 32;
+const MOST_TILES: usize = 128;
+/// The most lanes of a register.
+const MOST_LANES: usize = 16;
+
+/// The points of F(4×4): ±A and ±B, with 0 and ∞.
+const A: f64 = 0.625;
+const B: f64 = 1.5;
+
+/// A convolution whose weights are transformed.
+#[derive(Clone, Debug)]
+pub(super) struct Winograd<T> {
+    /// The outputs of a tile along each axis.
+    size: usize,
+    from: usize,
+    to: usize,
+    /// Rows and columns that are read, and written, and how far the first window begins before the first of those read.
+    source: [usize; 2],
+    out: [usize; 2],
+    before: [i64; 2],
+    /// For each element of a tile: strips of outputs, each channel by channel.
+    strips: Vec<T>,
+}
+
+/// Tiles of a record that are neighbours in a row of tiles.
+#[derive(Clone, Copy)]
+struct Segment {
+    record: usize,
+    row: usize,
+    first: usize,
+    count: usize,
+    /// The column of the first among the tiles that are taken together.
+    column: usize,
+}
+
+impl<T: Real> Winograd<T> {
+    /// `None` where the sizes do not allow it, it would not be faster, or the numbers are double: those are taken for exactness.
+    pub(super) fn new(sizes: &Convolution, direction: Direction, weights: &[T]) -> Option<Self> {
+        let [none, y, x] = sizes.axes;
+        let fits = |a: Axis| {
+            a.kernel == 3
+                && a.stride == 1
+                && a.dilation == 1
+                && a.narrow > 0
+                && a.wide > 0
+                && a.before.abs() <= 1 << 20
+        };
+        let (wide, narrow) = (sizes.wide_channels, sizes.narrow_channels);
+        if size_of::<T>() != 4
+            || sizes.groups != 1
+            || (none.kernel, none.wide, none.narrow, none.before) != (1, 1, 1, 0)
+            || !(fits(y) && fits(x))
+            || wide.min(narrow) < LEAST_CHANNELS
+        {
+            return None;
+        }
+        let transposed = direction == Direction::Transpose;
+        let sides = |f: fn(&Axis) -> usize| [f(&y), f(&x)];
+        let (wide_size, narrow_size) = (sides(|a| a.wide), sides(|a| a.narrow));
+        let size = if wide * narrow <= MOST_PAIRS { 4 } else { 2 };
+        let (from, to) = if transposed { (narrow, wide) } else { (wide, narrow) };
+        // The transpose reads the kernel from its other end.
+        let weight = |to: usize, from: usize, tap: usize| {
+            let (n, w, tap) = if transposed { (from, to, 8 - tap) } else { (to, from, tap) };
+            weights[(n * wide + w) * 9 + tap].wide()
+        };
+        let strips = if size == 4 {
+            widest(|| transform_weights::<T, 6>(&G4, (to, from), weight))
+        } else {
+            widest(|| transform_weights::<T, 4>(&G2, (to, from), weight))
+        };
+        let (source, out) = if transposed { (narrow_size, wide_size) } else { (wide_size, narrow_size) };
+        let before = [y, x].map(|a| if transposed { 2 - a.before } else { a.before });
+        Some(Self { size, from, to, source, out, before, strips })
+    }
+
+    pub(super) fn run(&self, x: &[T], bias: Option<&[T]>, out: &mut [T]) {
+        by_instructions!(
+            instructions(),
+            avx512(self, x, bias, out),
+            avx2(self, x, bias, out),
+            sized::<Plain<T>, 4>(self, x, bias, out)
+        );
+    }
+
+    /// The tiles along each axis.
+    fn tiles(&self) -> [usize; 2] {
+        self.out.map(|n| n.div_ceil(self.size))
+    }
+
+    /// The rows of tiles that `count` tiles from `first` on take, piece by piece.
+    fn segments(&self, first: usize, count: usize) -> Vec<Segment> {
+        let [high, wide] = self.tiles();
+        let mut found = Vec::new();
+        let mut column = 0;
+        while column < count {
+            let (line, at) = ((first + column) / wide, (first + column) % wide);
+            let here = (wide - at).min(count - column);
+            found.push(Segment { record: line / high, row: line % high, first: at, count: here, column });
+            column += here;
+        }
+        found
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn avx512<T: Real>(filter: &Winograd<T>, x: &[T], bias: Option<&[T]>, out: &mut [T]) {
+    sized::<T::Avx512, 12>(filter, x, bias, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<T: Real>(filter: &Winograd<T>, x: &[T], bias: Option<&[T]>, out: &mut [T]) {
+    sized::<T::Avx2, 6>(filter, x, bias, out);
+}
+
+#[inline(always)]
+fn sized<V: Lanes, const TALL: usize>(
+    filter: &Winograd<V::Item>,
+    x: &[V::Item],
+    bias: Option<&[V::Item]>,
+    out: &mut [V::Item],
+) {
+    if filter.size == 4 {
+        tiled::<V, TALL, 4, 6>(filter, x, bias, out);
+    } else {
+        tiled::<V, TALL, 2, 4>(filter, x, bias, out);
+    }
+}
+
+/// From taps to elements of a tile, along one axis.
+const G2: [[f64; 3]; 4] = [[-1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+const G4: [[f64; 3]; 6] = {
+    const fn row(p: f64, n: f64) -> [f64; 3] {
+        [1.0 / n, p / n, p * p / n]
+    }
+    let (a, b) = (2.0 * A * A * (A * A - B * B), 2.0 * B * B * (B * B - A * A));
+    [row(0.0, A * A * B * B), row(A, a), row(-A, a), row(B, b), row(-B, b), [0.0, 0.0, 1.0]]
+};
+
+/// The weights of each element of a tile, laid out in strips.
+#[inline(always)]
+fn transform_weights<T: Real, const N: usize>(
+    g: &[[f64; 3]; N],
+    (to, from): (usize, usize),
+    weight: impl Fn(usize, usize, usize) -> f64,
+) -> Vec<T> {
+    const MOST: usize = 12;
+    let tall = tall(to).min(MOST);
+    let rows = to.next_multiple_of(tall);
+    let mut strips = vec![T::ZERO; N * N * rows * from];
+    for top in (0..to).step_by(tall) {
+        for c in 0..from {
+            let mut taps = [[0.0; MOST]; 9];
+            for (tap, taps) in taps.iter_mut().enumerate() {
+                for (i, v) in taps.iter_mut().enumerate().take(tall.min(to - top)) {
+                    *v = weight(top + i, c, tap);
+                }
+            }
+            for (a, ga) in g.iter().enumerate() {
+                let mut line = [[0.0; MOST]; 3];
+                for (j, line) in line.iter_mut().enumerate() {
+                    for (l, v) in line.iter_mut().enumerate() {
+                        *v = ga[0] * taps[j][l] + ga[1] * taps[3 + j][l] + ga[2] * taps[6 + j][l];
+                    }
+                }
+                for (b, gb) in g.iter().enumerate() {
+                    let at = ((a * N + b) * rows + top) * from + c * tall;
+                    for (l, v) in strips[at..at + tall].iter_mut().enumerate() {
+                        *v = T::of(gb[0] * line[0][l] + gb[1] * line[1][l] + gb[2] * line[2][l]);
+                    }
+                }
+            }
+        }
+    }
+    strips
+}
+
+#[inline(always)]
+fn tiled<V: Lanes, const TALL: usize, const M: usize, const N: usize>(
+    filter: &Winograd<V::Item>,
+    x: &[V::Item],
+    bias: Option<&[V::Item]>,
+    out: &mut [V::Item],
+) {
+    let zero = V::Item::ZERO;
+    let (from, to) = (filter.from, filter.to);
+    let [high, across] = filter.tiles();
+    let (source, written) = (filter.source[0] * filter.source[1], filter.out[0] * filter.out[1]);
+    let batch = out.len() / (to * written);
+    let all = batch * high * across;
+    let wide = 2 * V::COUNT;
+    let tall = tall(to);
+    let rows = to.next_multiple_of(tall);
+    let together = (rows * from / (from + to)).clamp(LEAST_TILES, MOST_TILES).min(all).next_multiple_of(wide);
+    let frame_rows = (together.div_ceil(across) + 2).min(high + 1);
+    let mut room = Room {
+        line: vec![zero; M * (across + 1)],
+        frame: vec![zero; M * M * frame_rows * (across + 1) + MOST_LANES],
+        flat: vec![zero; N * N * (together + MOST_LANES)],
+        stage: [zero; MOST_SUMS],
+    };
+    let mut elements = vec![zero; N * N * from * together];
+    let mut products = vec![zero; rows * N * N * together];
+    for first in (0..all).step_by(together) {
+        let count = together.min(all - first);
+        let panels = count.div_ceil(wide);
+        let segments = filter.segments(first, count);
+        for c in 0..from {
+            for span in segments.chunk_by(|a, b| a.record == b.record) {
+                let x = &x[(span[0].record * from + c) * source..][..source];
+                gather::<V, M, N>(filter, x, span, together, &mut room);
+            }
+            for (e, flat) in room.flat.chunks_exact(together + MOST_LANES).enumerate() {
+                for (p, flat) in flat.chunks_exact(wide).enumerate().take(panels) {
+                    let at = ((e * panels + p) * from + c) * wide;
+                    elements[at..at + wide].copy_from_slice(flat);
+                }
+            }
+        }
+        for e in 0..N * N {
+            let strips = filter.strips[e * rows * from..(e + 1) * rows * from].chunks_exact(tall * from);
+            for (strip, top) in strips.zip((0..to).step_by(tall)) {
+                for p in 0..panels {
+                    let tile = Tile {
+                        strip,
+                        step: tall,
+                        patches: &elements[(e * panels + p) * from * wide..][..from * wide],
+                        depth: from,
+                        rows: tall.min(to - top),
+                        columns: wide,
+                        apart: N * N * together,
+                    };
+                    let sums = &mut products[(top * N * N + e) * together + p * wide..];
+                    tile.start::<V, TALL>(sums, &mut room.stage);
+                }
+            }
+        }
+        for (k, products) in products.chunks_exact(N * N * together).enumerate().take(to) {
+            let bias = bias.map_or(zero, |b| b[k]);
+            spread::<V, M, N>(products, bias, together, count, &mut room.flat);
+            for s in &segments {
+                let out = &mut out[(s.record * to + k) * written..][..written];
+                write::<_, M>(filter.out, s, &room.flat, together, out);
+            }
+        }
+    }
+}
+
+/// Scratch space.
+struct Room<T> {
+    /// A row of the source, with zeros around it.
+    line: Vec<T>,
+    /// Rows of the source, their elements sorted by their remainders in both directions.
+    frame: Vec<T>,
+    /// A row of tiles for each element.
+    flat: Vec<T>,
+    stage: [T; MOST_SUMS],
+}
+
+/// Transforms the tiles of some segments of one channel of a record.
+#[inline(always)]
+fn gather<V: Lanes, const M: usize, const N: usize>(
+    filter: &Winograd<V::Item>,
+    x: &[V::Item],
+    span: &[Segment],
+    together: usize,
+    room: &mut Room<V::Item>,
+) {
+    let [_, across] = filter.tiles();
+    let [high, wide] = filter.source;
+    let Room { line, frame, flat, .. } = room;
+    let (Some(start), Some(end)) = (span.first(), span.last()) else { return };
+    let rows = end.row - start.row + 1;
+    let (row, part) = (across + 1, (rows + 1) * (across + 1));
+    // What of a row of the source lies in a line.
+    let shift = filter.before[1];
+    let first = (-shift).clamp(0, wide as i64) as usize;
+    let last = ((line.len() as i64 - shift).clamp(first as i64, wide as i64)) as usize;
+    for f in 0..rows * M + 2 {
+        let y = (start.row * M + f) as i64 - filter.before[0];
+        let parts = frame[f % M * M * part..][..M * part].chunks_exact_mut(part);
+        let parts = parts.map(|part| &mut part[f / M * row..][..row]);
+        match usize::try_from(y) {
+            Ok(y) if y < high && first < last => {
+                let at = (first as i64 + shift) as usize;
+                line[at..at + last - first].copy_from_slice(&x[y * wide + first..y * wide + last]);
+                for (j, part) in parts.enumerate() {
+                    for (to, from) in part.iter_mut().zip(line.as_chunks::<M>().0) {
+                        *to = from[j];
+                    }
+                }
+            }
+            _ => parts.for_each(|part| part.fill(V::Item::ZERO)),
+        }
+    }
+    for s in span {
+        for step in (0..s.count).step_by(V::COUNT) {
+            let at = (s.row - start.row) * row + s.first + step;
+            let to = s.column + step;
+            assert!((M * M - 1) * part + at + row + 1 + V::COUNT <= frame.len());
+            assert!(to + V::COUNT <= together + MOST_LANES && flat.len() >= N * N * (together + MOST_LANES));
+            // SAFETY: the farthest places were just checked.
+            unsafe {
+                let zero = V::splat(V::Item::ZERO);
+                let mut half = [[zero; N]; N];
+                for j in 0..N {
+                    let mut column = [zero; N];
+                    for (i, v) in column.iter_mut().enumerate() {
+                        let place = (i % M * M + j % M) * part + i / M * row + j / M + at;
+                        *v = V::load(frame.as_ptr().add(place));
+                    }
+                    let column = to_elements::<V, N>(column);
+                    for (half, v) in half.iter_mut().zip(column) {
+                        half[j] = v;
+                    }
+                }
+                for (a, half) in half.iter().enumerate() {
+                    let line = to_elements::<V, N>(*half);
+                    for (b, v) in line.into_iter().enumerate() {
+                        v.store(flat.as_mut_ptr().add((a * N + b) * (together + MOST_LANES) + to));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// From what a tile reads to its elements, along one axis.
+#[inline(always)]
+unsafe fn to_elements<V: Lanes, const N: usize>(d: [V; N]) -> [V; N] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut to = d;
+        if N == 4 {
+            (to[0], to[1]) = (d[2].subtract(d[0]), d[1].add(d[2]));
+            (to[2], to[3]) = (d[2].subtract(d[1]), d[3].subtract(d[1]));
+        } else {
+            let (a, b) = (V::splat(V::Item::of(-A * A)), V::splat(V::Item::of(-B * B)));
+            let (all, sum) = (V::splat(V::Item::of(A * A * B * B)), V::splat(V::Item::of(-A * A - B * B)));
+            let (e, f) = (b.multiply_add(d[2], d[4]), b.multiply_add(d[1], d[3]));
+            let (g, h) = (a.multiply_add(d[2], d[4]), a.multiply_add(d[1], d[3]));
+            (to[1], to[2]) =
+                (V::splat(V::Item::of(A)).multiply_add(f, e), V::splat(V::Item::of(-A)).multiply_add(f, e));
+            (to[3], to[4]) =
+                (V::splat(V::Item::of(B)).multiply_add(h, g), V::splat(V::Item::of(-B)).multiply_add(h, g));
+            to[0] = all.multiply_add(d[0], sum.multiply_add(d[2], d[4]));
+            to[5] = all.multiply_add(d[1], sum.multiply_add(d[3], d[5]));
+        }
+        to
+    }
+}
+
+/// From elements to outputs, along one axis.
+#[inline(always)]
+unsafe fn to_outputs<V: Lanes, const M: usize, const N: usize>(m: [V; N]) -> [V; M] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut to = [m[0]; M];
+        if N == 4 {
+            to[0] = m[0].add(m[1].add(m[2]));
+            to[1] = m[3].add(m[1].subtract(m[2]));
+        } else {
+            let (s, t) = (m[1].add(m[2]), m[1].subtract(m[2]));
+            let (u, v) = (m[3].add(m[4]), m[3].subtract(m[4]));
+            to[0] = m[0].add(s.add(u));
+            to[1] = V::splat(V::Item::of(B))
+                .multiply_add(v, V::splat(V::Item::of(A)).multiply_add(t, V::splat(V::Item::of(0.0))));
+            to[2] = V::splat(V::Item::of(B * B))
+                .multiply_add(u, V::splat(V::Item::of(A * A)).multiply_add(s, V::splat(V::Item::of(0.0))));
+            to[3] = V::splat(V::Item::of(B * B * B))
+                .multiply_add(v, V::splat(V::Item::of(A * A * A)).multiply_add(t, m[5]));
+        }
+        to
+    }
+}
+
+/// Transforms the products of one output channel; output `i`, `j` of each tile is written to row `i · M + j`.
+#[inline(always)]
+fn spread<V: Lanes, const M: usize, const N: usize>(
+    products: &[V::Item],
+    bias: V::Item,
+    together: usize,
+    count: usize,
+    flat: &mut [V::Item],
+) {
+    assert!(products.len() >= N * N * together && count.next_multiple_of(V::COUNT) <= together);
+    assert!(flat.len() >= M * M * together);
+    for at in (0..count).step_by(V::COUNT) {
+        // SAFETY: all places are below those that were checked.
+        unsafe {
+            let bias = V::splat(bias);
+            let mut half = [[bias; N]; M];
+            for b in 0..N {
+                let mut column = [bias; N];
+                for (a, v) in column.iter_mut().enumerate() {
+                    *v = V::load(products.as_ptr().add((a * N + b) * together + at));
+                }
+                let column = to_outputs::<V, M, N>(column);
+                for (half, v) in half.iter_mut().zip(column) {
+                    half[b] = v;
+                }
+            }
+            for (i, half) in half.iter().enumerate() {
+                let line = to_outputs::<V, M, N>(*half);
+                for (j, v) in line.into_iter().enumerate() {
+                    v.add(bias).store(flat.as_mut_ptr().add((i * M + j) * together + at));
+                }
+            }
+        }
+    }
+}
+
+/// Writes the outputs of a segment's tiles to their places.
+#[inline(always)]
+fn write<T: Real, const M: usize>(
+    [high, wide]: [usize; 2],
+    s: &Segment,
+    flat: &[T],
+    together: usize,
+    out: &mut [T],
+) {
+    for i in 0..M.min(high - s.row * M) {
+        let lines: [&[T]; M] = std::array::from_fn(|j| &flat[(i * M + j) * together + s.column..][..s.count]);
+        let start = (s.row * M + i) * wide + s.first * M;
+        let length = (s.count * M).min(wide - s.first * M);
+        let (tiles, rest) = out[start..start + length].as_chunks_mut::<M>();
+        for (t, tile) in tiles.iter_mut().enumerate() {
+            for (v, line) in tile.iter_mut().zip(lines) {
+                *v = line[t];
+            }
+        }
+        for (v, line) in rest.iter_mut().zip(lines) {
+            *v = line[s.count - 1];
+        }
+    }
+}
