@@ -266,7 +266,8 @@ pub fn taken(
 ) -> Option<Rows> {
     let total: usize = shape.iter().product();
     let plain = (0..shape.len()).filter(|&a| shape[a] == count).map(Rows::plain);
-    let joined = (0..shape.len()).filter(|&a| count > 0 && shape[a] > count && shape[a] % count == 0);
+    let joined =
+        (0..shape.len()).filter(|&a| count > 0 && shape[a] > count && shape[a].is_multiple_of(count));
     let blocks = joined.flat_map(|axis| {
         let several = shape[axis] / count;
         [Rows { axis, outer: 1, inner: several }, Rows { axis, outer: several, inner: 1 }]

@@ -26,10 +26,8 @@ pub fn exp(x: f32) -> f32 {
     let shifted = x * std::f32::consts::LOG2_E + SHIFT;
     let n = shifted - SHIFT;
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
-    let p = polynomial(
-        r,
-        [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1],
-    );
+    let p =
+        polynomial(r, [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
     let e = p * r * r + r + 1.0;
     // Two factors, so that the results between the smallest normal number and zero, and those next to infinity, come out too.
     let n = (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32);
@@ -44,7 +42,7 @@ pub fn tanh(x: f32) -> f32 {
     let size = x.abs();
     let square = x * x;
     let p =
-        polynomial(square, [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1]);
+        polynomial(square, [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1]);
     let small = (p * square * x + x).copysign(x);
     let large = (1.0 - 2.0 / (exp(size + size) + 1.0)).copysign(x);
     if size < 0.625 { small } else { large }
@@ -64,7 +62,7 @@ pub fn erf(x: f32) -> f32 {
             -2.685_381_2e-2,
             1.128_358_5e-1,
             -3.761_262_6e-1,
-            1.128_379_2,
+            std::f32::consts::FRAC_2_SQRT_PI,
         ],
     );
     // Beyond 1 it is one less what is left, exp(−x²) / |x| times a polynomial in 1 / x².
@@ -79,7 +77,7 @@ pub fn erf(x: f32) -> f32 {
             -5.824_733e-1,
             6.210_004_6e-1,
             -4.944_515_3e-1,
-            3.404_879_9e-1,
+            3.404_88e-1,
             -2.741_127e-1,
             5.638_259_4e-1,
         ],

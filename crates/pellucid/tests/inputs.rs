@@ -634,7 +634,7 @@ fn embeddings_are_found_however_ids_reach_them() {
         }
         // The model itself with every id replaced is the baseline, and with one id replaced the ablation.
         let run = |ids: &Tensor| {
-            let inputs: Vec<Tensor> = [&[ids.clone()], &inputs[1..]].concat();
+            let inputs: Vec<Tensor> = [std::slice::from_ref(ids), &inputs[1..]].concat();
             model.run(&inputs, Precision::Float64, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
         };
         let base = run(&Tensor::new(&[5, 3], vec![4i64; 15]).unwrap());

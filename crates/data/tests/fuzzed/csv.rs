@@ -12,7 +12,7 @@ pub(crate) fn table(data: &[u8]) {
     let Ok(mut reader) = open() else { return };
     let dialect = reader.dialect();
     let mut first = Batch::new(std::sync::Arc::clone(reader.schema()));
-    let mut rows: Vec<Vec<Text>> = Vec::new();
+    let mut rows: Vec<Vec<Comparable>> = Vec::new();
     let error = loop {
         match reader.fill(&mut first, 3) {
             Ok(0) => break None,
@@ -49,21 +49,21 @@ pub(crate) fn table(data: &[u8]) {
 
 /// A cell that can be compared: numbers by their bits.
 #[derive(Debug, PartialEq)]
-enum Text {
+enum Comparable {
     Missing,
     Number(u64),
     Bool(bool),
     Text(String),
 }
 
-fn row(batch: &Batch, r: usize) -> Vec<Text> {
+fn row(batch: &Batch, r: usize) -> Vec<Comparable> {
     let cell = |c: Cell| match c {
-        Cell::Missing => Text::Missing,
+        Cell::Missing => Comparable::Missing,
         // A column that is widened later has its first batches as whole numbers.
-        Cell::Integer(n) => Text::Number((n as f64).to_bits()),
-        Cell::Number(x) => Text::Number(x.to_bits()),
-        Cell::Bool(b) => Text::Bool(b),
-        Cell::Text(t) => Text::Text(t),
+        Cell::Integer(n) => Comparable::Number((n as f64).to_bits()),
+        Cell::Number(x) => Comparable::Number(x.to_bits()),
+        Cell::Bool(b) => Comparable::Bool(b),
+        Cell::Text(t) => Comparable::Text(t),
     };
     batch.columns().iter().map(|c| cell(c.cell(r))).collect()
 }

@@ -134,7 +134,7 @@ fn rows_stay_apart(graph: &Graph, inputs: &[(ValueId, Tensor)], plain: &[Tensor]
 fn picked(tensor: &Tensor, order: &[usize], rows: usize) -> Tensor {
     let each = tensor.len() / rows;
     let data = each_type!(tensor.data(), Buffer, v => {
-        element_buffer(order.iter().flat_map(|r| v[r * each..(r + 1) * each].iter().cloned()).collect())
+        element_buffer(order.iter().flat_map(|r| v[r * each..(r + 1) * each].to_vec()).collect())
     });
     let shape = [&[order.len()][..], &tensor.shape()[1..]].concat();
     Tensor::from_buffer(&shape, data).unwrap_or_else(|| panic!("rows of {shape:?}"))

@@ -8,10 +8,10 @@ use super::graphs::{is_small, planned_is_plain};
 /// Reads bytes as a model and, where it is small, runs one row.
 pub(crate) fn model(data: &[u8]) {
     let Ok(network) = Network::from_bytes(data, None) else { return };
-    if let Ok(bytes) = network.to_bytes() {
-        if let Err(e) = Network::from_bytes(&bytes, None) {
-            panic!("what was written is not read again: {e}");
-        }
+    if let Ok(bytes) = network.to_bytes()
+        && let Err(e) = Network::from_bytes(&bytes, None)
+    {
+        panic!("what was written is not read again: {e}");
     }
     for precision in [None, Some(DType::F64)] {
         let mut how = Specialisation { rows: 1, precision, ..Specialisation::default() };
