@@ -1,6 +1,6 @@
 //! LinearClassifier: for each class, a weighted sum of the columns; and the label of the largest.
 //!
-//! One sum for two labels is the second label's score, which wins above 0. The first label has what [`PostTransform::pair`] says, as ONNX
+//! One sum for two labels is the second label's score, which wins above 0. The first label has what [`PostTransform`] makes of it, as ONNX
 //! Runtime does it; where no labels are given, they are 0 and 1, and the sum stands alone.
 
 use std::sync::Arc;

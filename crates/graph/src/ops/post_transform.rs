@@ -1,7 +1,7 @@
 //! What classifiers and regressors do to their scores in the end, as ONNX Runtime does it.
 //!
-//! A score that stands alone is left as it is but for PROBIT. Where it stands for two classes, the second class has it and the first has
-//! what [`pair`] says.
+//! A score that stands alone is left as it is but for PROBIT. Where it stands for two classes, the second class has it and the first has,
+//! without LOGISTIC, one minus the score or, where scores have signs, minus the score.
 
 use super::{ReduceMax, Softmax};
 use crate::build::Builder;
@@ -65,8 +65,7 @@ impl PostTransform {
         }
     }
 
-    /// Done to one score [rows, 1] that stands for two classes: [rows, 2]. Without LOGISTIC the first class has one minus the score, or,
-    /// where scores have signs, minus the score.
+    /// Done to one score [rows, 1] that stands for two classes: [rows, 2].
     pub(crate) fn pair(self, b: &mut Builder, score: ValueId, signed: bool) -> OpResult<ValueId> {
         let (first, second) = match self {
             Self::Probit => {
