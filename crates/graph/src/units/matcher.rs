@@ -118,6 +118,10 @@ impl<'g> Matcher<'g> {
 
     /// What is reduced to a mean over its last axes, and the first of those.
     pub(super) fn mean(self, v: ValueId) -> Option<(ValueId, usize)> {
+        if let Some(x) = self.one(v, "GlobalAveragePool") {
+            // As tf2onnx writes a mean over all axes from the third on.
+            return Some((x, 2));
+        }
         let (x, axes) = self.reduced(v, "ReduceMean")?;
         let rank = self.graph.shape(x).len();
         let first = *axes.first()?;

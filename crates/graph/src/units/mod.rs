@@ -1,10 +1,12 @@
-//! Recognising units that a file spells out: GELU, SiLU, Hard-Swish, Mish, softplus, softmax and layer normalization.
+//! Recognising units that a file spells out: GELU, SiLU, Hard-Swish, Mish, softplus, softmax, layer and RMS normalization, attention.
 //!
 //! Exporters that have no operator for a unit write its steps. Here the steps become one operator again, because rules reason about units
 //! and because one kernel is faster than ten. What is matched is structure, with constants to within a part in ten thousand. A unit is left
 //! open where a value inside it is an output of the graph or is read from outside the unit.
 
+mod attention;
 mod matcher;
+mod norms;
 mod patterns;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +26,8 @@ struct Unit {
     inputs: Vec<ValueId>,
     /// Constants behind the inputs, where the unit has none in the graph.
     extra: Vec<crate::tensor::Tensor>,
+    /// The input whose last two axes are swapped before.
+    turned: Option<usize>,
 }
 
 /// The graph with its units as single operators, and where each value went; `None` where there is no unit.
@@ -102,7 +106,15 @@ fn is_closed(graph: &Graph, readers: &HashMap<ValueId, Vec<usize>>, root: usize,
 /// Whether the operator gives what the root gave.
 fn fits(graph: &Graph, root: usize, unit: &Unit) -> bool {
     let facts: Vec<crate::Fact> = unit.extra.iter().map(|t| crate::Fact::new(t.dtype(), t.shape())).collect();
-    let own = unit.inputs.iter().map(|&v| Arg { fact: graph.fact(v), constant: graph.constant(v) });
+    let mut own_facts: Vec<crate::Fact> = unit.inputs.iter().map(|&v| graph.fact(v).clone()).collect();
+    if let Some(i) = unit.turned {
+        let rank = own_facts[i].shape.len();
+        if rank < 2 || graph.constant(unit.inputs[i]).is_some() {
+            return false;
+        }
+        own_facts[i].shape.swap(rank - 2, rank - 1);
+    }
+    let own = own_facts.iter().zip(&unit.inputs).map(|(fact, &v)| Arg { fact, constant: graph.constant(v) });
     let extra = facts.iter().zip(&unit.extra).map(|(fact, t)| Arg { fact, constant: Some(t) });
     let args: Vec<Option<Arg<'_>>> = own.chain(extra).map(Some).collect();
     let expected = graph.nodes()[root].outputs.first().map(|&o| graph.fact(o));
@@ -141,6 +153,9 @@ fn rebuilt(
             Some(unit) => {
                 let mut inputs =
                     unit.inputs.iter().map(|&v| place(v, &map).map(Some)).collect::<Result<Vec<_>>>()?;
+                if let Some(v) = unit.turned.and_then(|t| inputs.get_mut(t)).and_then(Option::as_mut) {
+                    *v = b.transpose_matrix(*v).map_err(|e| crate::build::located(node, e))?;
+                }
                 inputs.extend(unit.extra.iter().map(|t| Some(b.constant_value(t.clone()))));
                 (&unit.op, inputs)
             }

@@ -4,21 +4,27 @@ use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::sync::Arc;
 
 use super::Unit;
+use super::attention::attention;
 use super::matcher::{Factors, Matcher, near};
-use crate::build::filled;
+use super::norms::{
+    layer_norm, layer_norm_folded, layer_norm_with_bias, layer_norm_with_scale, rms_norm, rms_norm_with_scale,
+};
 use crate::graph::ValueId;
 use crate::operator::Operator;
-use crate::ops::{Gelu, HardSwish, LayerNormalization, Mish, Softmax, Softplus, Swish};
+use crate::ops::{Gelu, HardSwish, Mish, Softmax, Softplus, Swish};
 use pellucid_kernels::activation::{GELU_CUBE, GELU_SCALE};
 
 type Pattern = fn(Matcher<'_>, ValueId) -> Option<Unit>;
 
 /// Every pattern, the larger ones first.
 pub(super) const ALL: &[Pattern] = &[
+    attention,
     layer_norm_with_bias,
     layer_norm_folded,
     layer_norm_with_scale,
     layer_norm,
+    rms_norm_with_scale,
+    rms_norm,
     gelu,
     swish,
     hard_swish,
@@ -28,7 +34,7 @@ pub(super) const ALL: &[Pattern] = &[
 ];
 
 fn of_one(op: impl Operator, x: ValueId) -> Unit {
-    Unit { op: Arc::new(op), inputs: vec![x], extra: Vec::new() }
+    Unit { op: Arc::new(op), inputs: vec![x], extra: Vec::new(), turned: None }
 }
 
 /// Whether the factors are x, another value and nothing else.
@@ -191,116 +197,4 @@ fn softmax(m: Matcher<'_>, v: ValueId) -> Option<Unit> {
         (of == x && over == axes).then_some(x)
     });
     Some(of_one(Softmax { axis: axis as i64, flatten: false }, shifted.unwrap_or(inner)))
-}
-
-/// A layer normalization without scale and bias, as far as it was walked.
-struct Normal {
-    x: ValueId,
-    first: usize,
-    epsilon: f64,
-}
-
-/// x − mean(x), and the first of the axes.
-fn centred(m: Matcher<'_>, v: ValueId) -> Option<(ValueId, usize)> {
-    let (x, mean) = m.two(v, "Sub")?;
-    let (of, first) = m.mean(mean)?;
-    (of == x).then_some((x, first))
-}
-
-/// √(variance of x + epsilon).
-fn deviation(m: Matcher<'_>, v: ValueId) -> Option<Normal> {
-    let raised = m.one(v, "Sqrt")?;
-    let (variance, epsilon) = m.plus(raised)?;
-    let (square, first) = m.mean(variance)?;
-    let apart = m.square(square)?;
-    let (x, own) = centred(m, apart)?;
-    (own == first && epsilon >= 0.0).then_some(Normal { x, first, epsilon })
-}
-
-/// One over √(variance of x + epsilon).
-fn inverse(m: Matcher<'_>, v: ValueId) -> Option<Normal> {
-    if let Some(root) = m.one(v, "Reciprocal") {
-        return deviation(m, root);
-    }
-    let (one, root) = m.two(v, "Div")?;
-    if m.number(one) == Some(1.0) { deviation(m, root) } else { None }
-}
-
-/// (x − mean) / deviation.
-fn normal(m: Matcher<'_>, v: ValueId) -> Option<Normal> {
-    if let Some((apart, root)) = m.two(v, "Div")
-        && let Some(found) = deviation(m, root)
-    {
-        return (centred(m, apart)? == (found.x, found.first)).then_some(found);
-    }
-    let (a, b) = m.two(v, "Mul")?;
-    [(a, b), (b, a)].into_iter().find_map(|(apart, factor)| {
-        let found = inverse(m, factor)?;
-        (centred(m, apart)? == (found.x, found.first)).then_some(found)
-    })
-}
-
-fn unit_of(m: Matcher<'_>, found: &Normal, scale: Option<ValueId>, bias: Option<ValueId>) -> Option<Unit> {
-    let within = m.graph.shape(found.x).get(found.first..)?;
-    let parameter = |v: ValueId| {
-        // A parameter is a constant of the normalized axes.
-        m.graph.constant(v)?;
-        let shape = m.graph.shape(v);
-        let ones = shape.len().saturating_sub(within.len());
-        (ones == 0 || shape[..ones].iter().all(|&d| d == 1)).then_some(v)
-    };
-    let (mut inputs, mut extra) = (vec![found.x], Vec::new());
-    match scale {
-        Some(scale) => inputs.push(parameter(scale)?),
-        None => extra.push(filled(m.graph.fact(found.x).dtype, within, 1.0)?),
-    }
-    if let Some(bias) = bias {
-        inputs.push(parameter(bias)?);
-    }
-    let op = LayerNormalization { axis: found.first as i64, epsilon: found.epsilon as f32 };
-    Some(Unit { op: Arc::new(op), inputs, extra })
-}
-
-/// (x − mean) / deviation · scale + bias.
-fn layer_norm_with_bias(m: Matcher<'_>, v: ValueId) -> Option<Unit> {
-    let (a, b) = m.two(v, "Add")?;
-    let (scaled, bias) = if m.graph.constant(b).is_some() { (a, b) } else { (b, a) };
-    let (found, scale) = scaled_normal(m, scaled)?;
-    unit_of(m, &found, Some(scale), Some(bias))
-}
-
-fn scaled_normal(m: Matcher<'_>, v: ValueId) -> Option<(Normal, ValueId)> {
-    let (a, b) = m.two(v, "Mul")?;
-    let (inner, scale) = if m.graph.constant(b).is_some() { (a, b) } else { (b, a) };
-    m.graph.constant(scale)?;
-    Some((normal(m, inner)?, scale))
-}
-
-fn layer_norm_with_scale(m: Matcher<'_>, v: ValueId) -> Option<Unit> {
-    let (found, scale) = scaled_normal(m, v)?;
-    unit_of(m, &found, Some(scale), None)
-}
-
-fn layer_norm(m: Matcher<'_>, v: ValueId) -> Option<Unit> {
-    let found = normal(m, v)?;
-    unit_of(m, &found, None, None)
-}
-
-/// x · f + (bias − mean · f), with f = scale / deviation, as TensorFlow writes it.
-fn layer_norm_folded(m: Matcher<'_>, v: ValueId) -> Option<Unit> {
-    let (a, b) = m.two(v, "Add")?;
-    [(a, b), (b, a)].into_iter().find_map(|(product, rest)| {
-        let (bias, level) = m.two(rest, "Sub")?;
-        let (p, q) = m.two(product, "Mul")?;
-        let (r, s) = m.two(level, "Mul")?;
-        // The factor is what both products share.
-        let factor = [p, q].into_iter().find(|f| [r, s].contains(f))?;
-        let (x, mean) = (if p == factor { q } else { p }, if r == factor { s } else { r });
-        let (of, first) = m.mean(mean)?;
-        let (i, j) = m.two(factor, "Mul")?;
-        let (inner, scale) = if m.graph.constant(j).is_some() { (i, j) } else { (j, i) };
-        let found = inverse(m, inner)?;
-        ((of, first) == (x, found.first) && found.x == x).then_some(())?;
-        unit_of(m, &found, Some(scale), Some(bias))
-    })
 }

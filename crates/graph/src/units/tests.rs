@@ -6,7 +6,8 @@ use crate::cases::{evaluate, f64s};
 use crate::error::OpResult;
 use crate::graph::{Fact, Graph, ValueId};
 use crate::ops::{
-    Clip, Erf, HardSigmoid, Log, Pow, Reciprocal, ReduceMax, ReduceMean, Sigmoid, Softplus, Sqrt, Tanh,
+    Clip, Erf, GlobalAveragePool, HardSigmoid, Log, Pow, Reciprocal, ReduceMax, ReduceMean, Sigmoid,
+    Softplus, Sqrt, Tanh,
 };
 use crate::random::Stream;
 use crate::tensor::DType;
@@ -225,6 +226,75 @@ fn layer_normalization() {
 }
 
 #[test]
+fn layer_normalization_of_tf2onnx() {
+    // Means over the last of three axes as global pools, and the mean taken away by adding −mean · f.
+    fn steps(b: &mut Builder, x: ValueId, scaled: bool, bias: bool) -> OpResult<ValueId> {
+        let level = b.push(GlobalAveragePool, &[x])?;
+        let apart = b.sub(x, level)?;
+        let square = b.mul(apart, apart)?;
+        let variance = b.push(GlobalAveragePool, &[square])?;
+        let raised = b.shift(variance, 1e-3)?;
+        let root = b.push(Sqrt, &[raised])?;
+        let mut factor = b.push(Reciprocal, &[root])?;
+        let (scale, shift) = parameters(b);
+        if scaled {
+            factor = b.mul(factor, scale)?;
+        }
+        let product = b.mul(x, factor)?;
+        let negative = b.neg(level)?;
+        let mut rest = b.mul(negative, factor)?;
+        if bias {
+            rest = b.add(rest, shift)?;
+        }
+        b.add(product, rest)
+    }
+    check("LayerNormalization", |b, x| steps(b, x, true, true));
+    check("LayerNormalization", |b, x| steps(b, x, true, false));
+    check("LayerNormalization", |b, x| steps(b, x, false, false));
+}
+
+/// √(mean of x² + 1e-5).
+fn root_mean_square(b: &mut Builder, x: ValueId, by_power: bool) -> OpResult<ValueId> {
+    let two = number(b, 2.0);
+    let square = if by_power { b.push(Pow, &[x, two])? } else { b.mul(x, x)? };
+    let level = mean(b, square)?;
+    let raised = b.shift(level, 1e-5)?;
+    b.push(Sqrt, &[raised])
+}
+
+#[test]
+fn rms_normalization() {
+    check("RMSNormalization", |b, x| {
+        // As PyTorch's exporters write weight · (x · rsqrt(mean(x²) + ε)).
+        let root = root_mean_square(b, x, true)?;
+        let inverse = b.push(Reciprocal, &[root])?;
+        let normal = b.mul(x, inverse)?;
+        let (scale, _) = parameters(b);
+        b.mul(scale, normal)
+    });
+    check("RMSNormalization", |b, x| {
+        let root = root_mean_square(b, x, true)?;
+        let one = number(b, 1.0);
+        let inverse = b.div(one, root)?;
+        b.mul(x, inverse)
+    });
+    check("RMSNormalization", |b, x| {
+        let root = root_mean_square(b, x, false)?;
+        let normal = b.div(x, root)?;
+        let (scale, _) = parameters(b);
+        b.mul(normal, scale)
+    });
+    check("RMSNormalization", |b, x| {
+        // As tf2onnx has it: x · (scale / √(mean(x²) + ε)).
+        let root = root_mean_square(b, x, false)?;
+        let inverse = b.push(Reciprocal, &[root])?;
+        let (scale, _) = parameters(b);
+        let factor = b.mul(inverse, scale)?;
+        b.mul(x, factor)
+    });
+}
+
+#[test]
 fn what_only_looks_like_a_unit_stays() {
     let stays = |body: Body| assert!(recognise(&graph(body).0).unwrap().is_none());
     // Another constant.
@@ -241,6 +311,12 @@ fn what_only_looks_like_a_unit_stays() {
         let other = b.shift(x, 1.0)?;
         let gate = b.push(Sigmoid, &[other])?;
         b.mul(x, gate)
+    });
+    // The root mean square of another value.
+    stays(|b, x| {
+        let other = b.shift(x, 1.0)?;
+        let root = root_mean_square(b, other, false)?;
+        b.div(x, root)
     });
     // A mean over the first axis.
     stays(|b, x| {
