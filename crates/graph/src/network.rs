@@ -1,6 +1,6 @@
 //! What a file says: nodes and named values whose shapes are still open.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
@@ -193,8 +193,9 @@ impl Network {
         self.nodes.iter().filter_map(|n| n.op.as_ref().err().map(|gap| (n, gap)))
     }
 
-    /// The value that a name stands for: a tensor's name, a node's name (its first output) or a module path (the output of its
-    /// last node); with `:input` behind it, the first input of that node or module.
+    /// The value that a name stands for: a tensor's name, a node's name (its first output) or a module path (what the module gives to the
+    /// rest of the network); with `:input` behind it, the first input of that node or module. A module that the exporter merged into another
+    /// (a convolution and the batch normalization behind it) still has its input, which its weights lead to, but no output.
     pub fn resolve(&self, name: &str) -> Result<usize> {
         if let Some(&symbol) = self.names.get(name) {
             return Ok(symbol);
@@ -203,27 +204,76 @@ impl Network {
             Some(base) => (base, true),
             None => (name.strip_suffix(":output").unwrap_or(name), false),
         };
-        let inside = |n: &&NetworkNode| {
-            n.module
-                .as_deref()
-                .is_some_and(|m| m == base || m.strip_prefix(base).is_some_and(|rest| rest.starts_with('.')))
-        };
         let made =
             self.names.get(base).and_then(|s| self.nodes.iter().find(|n| n.outputs.contains(&Some(*s))));
-        let node = made.or_else(|| self.nodes.iter().find(|n| n.name == base)).or_else(|| {
-            if wants_input { self.nodes.iter().find(inside) } else { self.nodes.iter().rev().find(inside) }
-        });
-        let found = node.and_then(|n| {
-            if wants_input {
+        let node = made.or_else(|| self.nodes.iter().find(|n| n.name == base));
+        let found = match node {
+            Some(n) if wants_input => {
                 n.inputs.iter().flatten().copied().find(|&i| self.symbols[i].constant.is_none())
-            } else {
-                n.outputs.iter().flatten().copied().next()
             }
-        });
+            Some(n) => n.outputs.iter().flatten().copied().next(),
+            None => {
+                self.of_module(base, wants_input).or_else(|| self.of_weights(base).filter(|_| wants_input))
+            }
+        };
         found.ok_or_else(|| ErrorKind::UnknownName { name: name.to_owned(), hint: self.hint(base) }.into())
     }
 
+    /// What a module takes from the rest of the network, first, or gives to it, last. Sizes that are passed along do not count.
+    fn of_module(&self, path: &str, wants_input: bool) -> Option<usize> {
+        let is_inside = |n: &NetworkNode| {
+            n.module
+                .as_deref()
+                .is_some_and(|m| m == path || m.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+        };
+        let inside: Vec<&NetworkNode> = self.nodes.iter().filter(|n| is_inside(n)).collect();
+        let made: HashSet<usize> = inside.iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+        let fixed = self.independent_of_elements();
+        if wants_input {
+            let mut taken = inside.iter().flat_map(|n| n.inputs.iter().flatten().copied());
+            return taken.find(|i| !made.contains(i) && !fixed[*i]);
+        }
+        let outside = self.nodes.iter().filter(|n| !is_inside(n));
+        let mut read: HashSet<usize> = outside.flat_map(|n| n.inputs.iter().flatten().copied()).collect();
+        read.extend(&self.outputs);
+        let given = || inside.iter().rev().flat_map(|n| n.outputs.iter().flatten().copied());
+        given().find(|o| read.contains(o) && !fixed[*o]).or_else(|| given().next())
+    }
+
+    /// What the first node that reads a weight of a module reads beside it.
+    fn of_weights(&self, path: &str) -> Option<usize> {
+        let constant = |i: &usize| self.symbols[*i].constant.is_some();
+        self.reader_of_weights(path)?.inputs.iter().flatten().copied().find(|i| !constant(i))
+    }
+
+    /// The first node that reads a weight of a module itself, of none inside it.
+    fn reader_of_weights(&self, path: &str) -> Option<&NetworkNode> {
+        let own = |i: &usize| {
+            let symbol = &self.symbols[*i];
+            let below = symbol.name.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'));
+            symbol.constant.is_some() && below.is_some_and(|leaf| !leaf.contains('.'))
+        };
+        self.nodes.iter().find(|n| n.inputs.iter().flatten().any(own))
+    }
+
+    /// The values that do not depend on any input's elements: constants, sizes, and what is computed from those.
+    fn independent_of_elements(&self) -> Vec<bool> {
+        let mut fixed: Vec<bool> = self.symbols.iter().map(|s| s.constant.is_some()).collect();
+        for node in &self.nodes {
+            let Ok(op) = &node.op else { continue };
+            let sizes = matches!(op.definition().name, "Shape" | "Size");
+            if sizes || node.inputs.iter().flatten().all(|&i| fixed[i]) {
+                node.outputs.iter().flatten().for_each(|&o| fixed[o] = true);
+            }
+        }
+        fixed
+    }
+
     fn hint(&self, name: &str) -> String {
+        if let Some(node) = self.reader_of_weights(name) {
+            let module = node.module.as_deref().unwrap_or(&node.name);
+            return format!("; the exporter merged it into {module}, and what it reads is {name}:input");
+        }
         let mut close: Vec<(usize, &str)> = self
             .nodes
             .iter()

@@ -134,6 +134,7 @@ impl Reader<'_> {
             network,
             folder: Folder::none(),
             functions: self.functions,
+            weights: self.weights,
             names: std::mem::take(&mut self.names),
             depth: self.depth + 1,
         };

@@ -1,6 +1,8 @@
 //! The module path of a node, as exporters write it.
 
-use super::proto::NodeProto;
+use std::collections::BTreeSet;
+
+use super::proto::{GraphProto, NodeProto};
 
 /// The key under which PyTorch's exporter writes the scopes of a node, as a Python list.
 pub(super) const SCOPES: &str = "pkg.torch.onnx.name_scopes";
@@ -8,8 +10,28 @@ pub(super) const SCOPES: &str = "pkg.torch.onnx.name_scopes";
 /// What PyTorch's exporter writes where a pass of its own made the node.
 const NO_MODULE: &str = "_empty_nn_module_stack_from_metadata_hook";
 
+/// The most modules in one another; a name of more parts is no path.
+const MOST_PARTS: usize = 64;
+
+/// The names of a file's weights, which begin with the path of their module.
+#[derive(Debug, Default)]
+pub(super) struct Weights<'a>(BTreeSet<&'a str>);
+
+impl<'a> Weights<'a> {
+    /// Those of a graph.
+    pub(super) fn of(graph: &'a GraphProto) -> Self {
+        Self(graph.initializer.iter().filter_map(|t| t.name.as_deref()).collect())
+    }
+
+    /// Whether there is a weight below a path.
+    fn has_below(&self, path: &str) -> bool {
+        let start = format!("{path}.");
+        self.0.range(start.as_str()..).next().is_some_and(|name| name.starts_with(&start))
+    }
+}
+
 /// The module that a node came from (`layer1.0.conv2`), where the exporter says so.
-pub(super) fn module_path(node: &NodeProto) -> Option<String> {
+pub(super) fn module_path(node: &NodeProto, weights: &Weights<'_>) -> Option<String> {
     let scopes = node
         .metadata_props
         .iter()
@@ -20,26 +42,33 @@ pub(super) fn module_path(node: &NodeProto) -> Option<String> {
         let module = scopes.len().checked_sub(2).and_then(|i| scopes.into_iter().nth(i));
         return module.filter(|m| !m.is_empty() && m != NO_MODULE);
     }
-    from_name(node.name.as_deref()?)
+    from_name(node.name.as_deref()?, weights)
 }
 
-/// The path in a name such as `/layer1/layer1.0/conv2/Conv`, where a part that repeats the one before it goes on from it.
-fn from_name(name: &str) -> Option<String> {
-    let parts: Vec<&str> = name.strip_prefix('/')?.split('/').collect();
-    let (_, parts) = parts.split_last()?;
-    let mut path: Vec<&str> = Vec::new();
-    for part in parts {
-        if part.is_empty() {
+/// The path in a name such as `/layer1/layer1.0/conv2/Conv`.
+///
+/// A part that repeats the one before it mostly goes on from it (`layer1.0`). But where a module that is called has a list of its own name,
+/// which is not, `/layers/layers.0` is `layers.layers.0`: the weights' names then say so.
+fn from_name(name: &str, weights: &Weights<'_>) -> Option<String> {
+    let (parts, _) = name.strip_prefix('/')?.rsplit_once('/')?;
+    let mut path = String::new();
+    let mut last = "";
+    for (depth, part) in parts.split('/').enumerate() {
+        if part.is_empty() || depth == MOST_PARTS {
             return None;
         }
-        let goes_on =
-            path.last().is_some_and(|last| part.strip_prefix(last).is_some_and(|rest| rest.starts_with('.')));
-        if goes_on {
-            path.pop();
-        }
-        path.push(part);
+        let outer = path.len() - last.len();
+        let goes_on = !last.is_empty() && part.strip_prefix(last).is_some_and(|rest| rest.starts_with('.'));
+        let below = if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") };
+        let instead = format!("{}{part}", &path[..outer]);
+        path = if goes_on && (weights.has_below(&instead) || !weights.has_below(&below)) {
+            instead
+        } else {
+            below
+        };
+        last = part;
     }
-    (!path.is_empty()).then(|| path.join("."))
+    Some(path)
 }
 
 /// The strings of a list as Python prints it: `['', 'net', "it's"]`. `None` for anything else.
@@ -78,7 +107,7 @@ pub(super) fn scopes_of(module: &str, operation: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_name, module_path, python_list, scopes_of};
+    use super::{Weights, from_name, module_path, python_list, scopes_of};
     use crate::onnx::proto::{NodeProto, StringStringEntryProto};
 
     #[track_caller]
@@ -86,7 +115,7 @@ mod tests {
         let entry =
             StringStringEntryProto { key: Some(super::SCOPES.to_owned()), value: Some(scopes.to_owned()) };
         let node = NodeProto { metadata_props: vec![entry], ..NodeProto::default() };
-        assert_eq!(module_path(&node).as_deref(), expected);
+        assert_eq!(module_path(&node, &Weights::default()).as_deref(), expected);
     }
 
     #[test]
@@ -110,11 +139,23 @@ mod tests {
 
     #[test]
     fn names_of_torchscript_give_paths() {
-        assert_eq!(from_name("/layer1/layer1.0/conv2/Conv").as_deref(), Some("layer1.0.conv2"));
-        assert_eq!(from_name("/features/features.0/features.0.0/Conv_1").as_deref(), Some("features.0.0"));
-        assert_eq!(from_name("/layer.1/layer.10/Conv").as_deref(), Some("layer.1.layer.10"));
+        let path = |name: &str| from_name(name, &Weights::default());
+        assert_eq!(path("/layer1/layer1.0/conv2/Conv").as_deref(), Some("layer1.0.conv2"));
+        assert_eq!(path("/features/features.0/features.0.0/Conv_1").as_deref(), Some("features.0.0"));
+        assert_eq!(path("/layer.1/layer.10/Conv").as_deref(), Some("layer.1.layer.10"));
         for none in ["/Add", "model/dense/MatMul", "Conv_1", "//Conv", "/a//Conv", ""] {
-            assert_eq!(from_name(none), None, "{none}");
+            assert_eq!(path(none), None, "{none}");
         }
+        assert_eq!(path(&"/a".repeat(65)).map(|p| p.len()), Some(127));
+        assert_eq!(path(&"/a".repeat(66)), None);
+    }
+
+    #[test]
+    fn weights_tell_a_list_of_its_modules_name_from_the_module() {
+        let weights = Weights(["layers.layers.0.norm1.bias", "layer1.0.conv2.weight", "net.1"].into());
+        let path = |name: &str| from_name(name, &weights);
+        assert_eq!(path("/layers/layers.0/norm2/Add_1").as_deref(), Some("layers.layers.0.norm2"));
+        assert_eq!(path("/layer1/layer1.0/conv2/Conv").as_deref(), Some("layer1.0.conv2"));
+        assert_eq!(path("/net/net.1/Relu").as_deref(), Some("net.1"));
     }
 }

@@ -9,10 +9,11 @@ use prost::bytes::Bytes;
 
 use super::external::Folder;
 use super::inline::{self, Functions, Names, Placed};
+use super::module::{self, Weights};
 use super::node;
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 use super::tensor::{self, Read};
-use super::{NEWEST_OPSET, foreign, measure, module, order};
+use super::{NEWEST_OPSET, foreign, measure, order};
 use crate::attributes::Attributes;
 use crate::build::MOST_ELEMENTS;
 use crate::error::{ErrorKind, Result};
@@ -121,7 +122,9 @@ pub(super) fn from_model(model: ModelProto, folder: Option<&Path>) -> Result<Net
             names.take(name);
         });
     let nodes = functions.expand(&graph.node, 0, &mut names)?;
-    let mut reader = Reader { network, folder: Folder::new(folder), functions: &functions, names, depth: 0 };
+    let weights = Weights::of(&graph);
+    let folder = Folder::new(folder);
+    let mut reader = Reader { network, folder, functions: &functions, weights: &weights, names, depth: 0 };
     reader.graph(&graph, nodes)?;
     let mut network = reader.network;
     widened(&mut network);
@@ -147,6 +150,7 @@ pub(super) struct Reader<'a> {
     pub(super) network: Network,
     pub(super) folder: Folder,
     pub(super) functions: &'a Functions<'a>,
+    pub(super) weights: &'a Weights<'a>,
     /// Every name of a value in the file, so that made-up names can keep clear of them.
     pub(super) names: Names,
     /// In how many branches this one lies.
@@ -375,7 +379,7 @@ impl Reader<'_> {
                 Some(self.network.add_symbol(Symbol { name: name.clone(), ..Symbol::default() })?)
             });
         }
-        let module = module::module_path(proto);
+        let module = module::module_path(proto, self.weights);
         self.network.nodes.push(NetworkNode { name: label, op, inputs: positions, outputs, module });
         Ok(())
     }

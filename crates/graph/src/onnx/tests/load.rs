@@ -74,6 +74,21 @@ fn module_paths_name_layers() {
 }
 
 #[test]
+fn a_module_that_was_merged_into_another_has_its_input() {
+    // As PyTorch's exporter writes a convolution and its batch normalization: under the second's scopes, with the first's weights.
+    let mut m = small();
+    graph(&mut m).node[0].metadata_props.push(encode::entry(SCOPES, "['', 'net', 'net.norm', 'norm']"));
+    graph(&mut m).node[0].input[1] = "net.conv.weight".to_owned();
+    graph(&mut m).initializer[0].name = Some("net.conv.weight".to_owned());
+    let network = load(&m).unwrap();
+    assert_eq!(network.symbols()[network.resolve("net.conv:input").unwrap()].name, "x");
+    assert_eq!(network.symbols()[network.resolve("net.norm").unwrap()].name, "h");
+    let refusal = network.resolve("net.conv").unwrap_err().to_string();
+    assert!(refusal.contains("merged it into net.norm") && refusal.contains("net.conv:input"), "{refusal}");
+    assert!(network.resolve("net.con:input").is_err());
+}
+
+#[test]
 fn constant_nodes_become_constants() {
     let attribute = |name: &str, kind: AttributeType, set: fn(&mut AttributeProto)| {
         let mut a = AttributeProto {
