@@ -151,7 +151,7 @@ def _swin_t(narrow: bool) -> nn.Module:
         return tv.swin_t()
     # Windows of 4 on 8 × 8 patches, so that the second block of the first stage is shifted.
     return tv.SwinTransformer(
-        patch_size=[4, 4], embed_dim=12, depths=[2, 2], num_heads=[2, 4], window_size=[4, 4], num_classes=10
+        patch_size=[4, 4], embed_dim=12, depths=[2, 1], num_heads=[2, 4], window_size=[4, 4], num_classes=10
     )
 
 
