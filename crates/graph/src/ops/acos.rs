@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::support::{float_as_input, map_float};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::tensor::{View, ViewMut};
 
 /// Acos's entry in the table.
@@ -34,17 +33,7 @@ impl Operator for Acos {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Elementwise
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(float_as_input, Elementwise);
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::support::{broadcast, zip_number};
+use super::elementwise::elementwise;
+use super::support::{as_broadcast, zip_number};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::tensor::{View, ViewMut};
 
 /// Add's entry in the table.
@@ -34,17 +33,7 @@ impl Operator for Add {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        Ok(vec![broadcast(inputs)?])
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Affine
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(as_broadcast, Affine);
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None, None])) };

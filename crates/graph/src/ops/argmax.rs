@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::arg::Form;
-use crate::attributes::Attributes;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{Rows, RowsSite};
+use crate::operator::{Definition, Kind, Operator};
 use crate::tensor::{View, ViewMut};
 
 /// ArgMax's entry in the table.
@@ -47,20 +45,10 @@ impl Operator for ArgMax {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.form().infer(inputs)
-    }
+    through_form!();
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::bitwise::{DERIVATIVE, integers, zip_bits};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Definition, Operator};
 use crate::tensor::{View, ViewMut};
 
 /// BitwiseAnd's entry in the table.
@@ -33,17 +32,7 @@ impl Operator for BitwiseAnd {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        integers(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(integers, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         zip_bits!(inputs, outputs, |a, b| a & b)

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::bitwise::{DERIVATIVE, integers};
 use super::support::{no_type, view};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Definition, Operator};
 use crate::tensor::{Slice, SliceMut, View, ViewMut};
 
 /// BitwiseNot's entry in the table.
@@ -34,17 +33,7 @@ impl Operator for BitwiseNot {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        integers(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(integers, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let x = view(inputs, 0)?;

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use super::mapping::Mapping;
+use super::mapping::{Tables, through_tables};
 use super::ml::DOMAIN;
-use super::support::fact;
 use crate::attributes::Attributes;
-use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
-use crate::tensor::{DType, Tensor, View, ViewMut};
+use crate::operator::{Definition, Operator};
+use crate::tensor::Tensor;
 
 /// CategoryMapper's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -25,11 +21,8 @@ pub static DEFINITION: Definition = Definition {
         let numbers = Tensor::vector(node.ints("cats_int64s")?.unwrap_or_default());
         let text = Tensor::scalar(node.text("default_string")?.unwrap_or_else(|| "_Unused".to_owned()));
         let number = Tensor::scalar(node.int("default_int64")?.unwrap_or(-1));
-        Ok(Arc::new(CategoryMapper {
-            attributes: node.attributes.clone(),
-            of_texts: Mapping::new(&texts, &numbers, &number)?,
-            of_numbers: Mapping::new(&numbers, &texts, &text)?,
-        }))
+        let tables = Tables::both(&texts, &numbers, (&text, &number))?;
+        Ok(Arc::new(CategoryMapper { attributes: node.attributes.clone(), tables }))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -39,14 +32,7 @@ pub static DEFINITION: Definition = Definition {
 #[derive(Clone, Debug)]
 pub struct CategoryMapper {
     attributes: Attributes,
-    of_texts: Mapping,
-    of_numbers: Mapping,
-}
-
-impl CategoryMapper {
-    fn mapping(&self, input: DType) -> &Mapping {
-        if input == DType::String { &self.of_texts } else { &self.of_numbers }
-    }
+    tables: Tables,
 }
 
 impl Operator for CategoryMapper {
@@ -54,29 +40,7 @@ impl Operator for CategoryMapper {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.attributes.clone()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        let x = fact(inputs, 0)?;
-        let mapping = self.mapping(x.dtype);
-        mapping.expect(x.dtype)?;
-        Ok(vec![Fact::new(mapping.dtype(), &x.shape)])
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
-
-    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        let dtype = inputs.first().copied().flatten().map_or(DType::String, |x| x.data.dtype());
-        self.mapping(dtype).run(inputs, outputs)
-    }
+    through_tables!();
 }
 
 #[cfg(test)]

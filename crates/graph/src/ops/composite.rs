@@ -83,6 +83,15 @@ macro_rules! through_body {
             crate::ops::composite::rows(self, site)
         }
 
+        crate::ops::composite::runs_through_body!();
+    };
+}
+
+pub(crate) use through_body;
+
+/// What of this follows where an operator has its own `infer` and `rows`.
+macro_rules! runs_through_body {
+    () => {
         fn runs(&self) -> bool {
             false
         }
@@ -97,4 +106,33 @@ macro_rules! through_body {
     };
 }
 
-pub(crate) use through_body;
+pub(crate) use runs_through_body;
+
+/// The functions of an operator that its `form` has; with `floats`, for floats only.
+macro_rules! through_form {
+    ($($floats:ident)?) => {
+        fn attributes(&self) -> crate::attributes::Attributes {
+            self.form().attributes()
+        }
+
+        fn infer(
+            &self,
+            inputs: &[Option<crate::operator::Arg<'_>>],
+        ) -> crate::error::OpResult<Vec<crate::graph::Fact>> {
+            $(crate::ops::composite::through_form!(@ $floats, inputs);)?
+            self.form().infer(inputs)
+        }
+
+        fn rows(
+            &self,
+            site: &crate::rows::RowsSite<'_>,
+        ) -> crate::error::OpResult<Vec<Option<crate::rows::Rows>>> {
+            self.form().rows(site)
+        }
+    };
+    (@ floats, $inputs:ident) => {
+        crate::ops::support::float_as_input($inputs)?
+    };
+}
+
+pub(crate) use through_form;

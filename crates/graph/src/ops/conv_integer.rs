@@ -9,6 +9,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
+use crate::import::Import;
 use crate::operator::{Definition, Kind, Operator};
 use crate::ops::Conv;
 use crate::refuse;
@@ -23,7 +24,7 @@ pub static DEFINITION: Definition = Definition {
     derivative: "none: integers carry no gradient",
     import: |node| {
         node.expect_inputs(2, 4)?;
-        Ok(Arc::new(ConvInteger { group: group(node)?, window: Window::import(node)? }))
+        Ok(Arc::new(ConvInteger::import(node)?))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -39,6 +40,11 @@ pub struct ConvInteger {
 }
 
 impl ConvInteger {
+    /// Reads the attributes.
+    pub(super) fn import(node: &Import<'_>) -> OpResult<Self> {
+        Ok(Self { group: group(node)?, window: Window::import(node)? })
+    }
+
     /// The sums as 64-bit floats, which hold them exactly. Weights have one zero point, or one for each output.
     pub(super) fn sums(
         &self,

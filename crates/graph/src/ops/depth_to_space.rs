@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::support::fact;
 use super::window;
 use crate::attributes::{Attribute, Attributes};
@@ -12,7 +13,6 @@ use crate::import::Import;
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// DepthToSpace's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -104,13 +104,7 @@ impl Operator for DepthToSpace {
         Ok(Some(vec![b.reshape(laid, &[n, rest, h * s, w * s])?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

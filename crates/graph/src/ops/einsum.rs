@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::equation::{Equation, Label};
 use super::support::fact;
 use crate::attributes::{Attribute, Attributes};
@@ -14,7 +15,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite, same_in_all_rows};
-use crate::tensor::{View, ViewMut};
 
 /// Einsum's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -238,13 +238,7 @@ impl Operator for Einsum {
         Ok(Some(vec![all.ordered(b, &equation.result)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

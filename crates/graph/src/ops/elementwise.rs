@@ -4,7 +4,7 @@ use super::support::{data, fact, out, view};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Site};
+use crate::operator::Arg;
 use crate::refuse;
 use crate::tensor::{DType, View, ViewMut};
 
@@ -50,22 +50,44 @@ pub(crate) fn share(b: &mut Builder, g: ValueId, wins: ValueId, ties: ValueId) -
     b.select(wins, g, tied)
 }
 
-/// What each of the inputs that equal the first output gets of its cotangent: as much as the others.
-pub(crate) fn equal_parts(b: &mut Builder, g: ValueId, site: &Site<'_>) -> OpResult<ValueId> {
-    let one = b.scalar_like(g, 1.0)?;
-    let mut count = None;
-    for i in 0..site.inputs.len() {
-        let chosen = b.equal(site.input(i)?, site.outputs[0])?;
-        let here = b.masked(chosen, one)?;
-        count = Some(match count {
-            Some(before) => b.add(before, here)?,
-            None => here,
-        });
-    }
-    match count {
-        Some(count) => b.div(g, count),
-        None => Ok(g),
-    }
+/// `elementwise!(infer, kind)`: the types, shapes, kind and rows of an operator whose results are of single elements, broadcast where there
+/// are several inputs. `infer` gives the output's type and shape.
+macro_rules! elementwise {
+    ($infer:path, $kind:ident) => {
+        fn infer(
+            &self,
+            inputs: &[Option<crate::operator::Arg<'_>>],
+        ) -> crate::error::OpResult<Vec<crate::graph::Fact>> {
+            $infer(inputs)
+        }
+
+        fn kind(&self, _active: &[bool]) -> crate::operator::Kind {
+            crate::operator::Kind::$kind
+        }
+
+        fn rows(
+            &self,
+            site: &crate::rows::RowsSite<'_>,
+        ) -> crate::error::OpResult<Vec<Option<crate::rows::Rows>>> {
+            crate::rows::elementwise(site)
+        }
+    };
+}
+
+pub(crate) use elementwise;
+
+/// The cotangent of x behind a function that is x above 0, and has the slope that is given of min(x, 0) elsewhere.
+pub(crate) fn bent_below_zero(
+    b: &mut Builder,
+    (x, g): (ValueId, ValueId),
+    slope: impl FnOnce(&mut Builder, ValueId) -> OpResult<ValueId>,
+) -> OpResult<ValueId> {
+    let on = b.positive(x)?;
+    let zero = b.scalar_like(x, 0.0)?;
+    let below = b.select(on, zero, x)?;
+    let slope = slope(b, below)?;
+    let product = b.mul(g, slope)?;
+    b.select(on, g, product)
 }
 
 /// Runs one of three bodies for every element, by the class of its type:

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use super::elementwise::{bent_below_zero, elementwise};
 use super::support::{float_as_input, map_float};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::tensor::{View, ViewMut};
 use pellucid_kernels::{Real, activation};
 
@@ -43,28 +42,16 @@ impl Operator for Elu {
         Attributes::new().with("alpha", Attribute::Float(self.alpha))
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Elementwise
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(float_as_input, Elementwise);
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };
         let x = site.input(0)?;
-        let on = b.positive(x)?;
-        let zero = b.scalar_like(x, 0.0)?;
-        let below = b.select(on, zero, x)?;
-        let power = b.exp(below)?;
-        let slope = b.scale(power, f64::from(self.alpha))?;
-        let product = b.mul(g, slope)?;
-        Ok(Some(vec![Some(b.select(on, g, product)?)]))
+        let found = bent_below_zero(b, (x, g), |b, below| {
+            let power = b.exp(below)?;
+            b.scale(power, f64::from(self.alpha))
+        })?;
+        Ok(Some(vec![Some(found)]))
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::support::{float_as_input, map_float};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Definition, Operator};
 use crate::tensor::{View, ViewMut};
 
 /// Floor's entry in the table.
@@ -33,17 +32,7 @@ impl Operator for Floor {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(float_as_input, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         map_float!(inputs, outputs, |v| v.floor())

@@ -3,14 +3,14 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::support::{along_float, float_as_input};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::graph::ValueId;
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
 use pellucid_kernels::activation::{GELU_CUBE, GELU_SCALE};
 use pellucid_kernels::elementary;
@@ -51,17 +51,7 @@ impl Operator for Gelu {
         Attributes::new().with("approximate", Attribute::Text(name.to_owned()))
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Elementwise
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(float_as_input, Elementwise);
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::ReduceMean;
-use super::support::fact;
 use super::window;
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -11,7 +11,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// GlobalAveragePool's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -39,11 +38,7 @@ impl Operator for GlobalAveragePool {
     }
 
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        let x = fact(inputs, 0)?;
-        let (records, channels, spatial) = window::split(&x.shape)?;
-        let ones = spatial.iter().map(|_| 1);
-        let shape: Vec<usize> = [records, channels].into_iter().chain(ones).collect();
-        Ok(vec![Fact::new(x.dtype, &shape)])
+        window::infer_global(inputs)
     }
 
     fn kind(&self, _active: &[bool]) -> Kind {
@@ -63,13 +58,7 @@ impl Operator for GlobalAveragePool {
         Ok(Some(vec![b.push(mean, &[x, axes])?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::lp_pool::{raised, root};
-use super::support::fact;
 use super::window;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -12,7 +12,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// GlobalLpPool's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -47,11 +46,7 @@ impl Operator for GlobalLpPool {
     }
 
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        let x = fact(inputs, 0)?;
-        let (records, channels, spatial) = window::split(&x.shape)?;
-        let ones = spatial.iter().map(|_| 1);
-        let shape: Vec<usize> = [records, channels].into_iter().chain(ones).collect();
-        Ok(vec![Fact::new(x.dtype, &shape)])
+        window::infer_global(inputs)
     }
 
     fn kind(&self, _active: &[bool]) -> Kind {
@@ -71,13 +66,7 @@ impl Operator for GlobalLpPool {
         Ok(Some(vec![root(b, sum, self.p)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::instance_normalization::normalized;
 use super::support::fact;
 use super::window;
@@ -14,7 +15,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator, Part, Wire};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// GroupNormalization's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -120,13 +120,7 @@ impl Operator for GroupNormalization {
         Ok(Some(vec![normalized(b, (x, self.groups), (scale, bias), self.epsilon)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

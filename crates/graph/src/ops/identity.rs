@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::support::{same_as_input, view};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{View, ViewMut};
 
 /// Identity's entry in the table.
@@ -35,17 +34,7 @@ impl Operator for Identity {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        same_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Route
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(same_as_input, Route);
 
     fn derivative(&self, _b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };

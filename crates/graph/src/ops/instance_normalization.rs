@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::LayerNormalization;
 use super::support::fact;
 use super::window;
@@ -12,7 +13,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// InstanceNormalization's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -95,13 +95,7 @@ impl Operator for InstanceNormalization {
         Ok(Some(vec![normalized(b, (x, channels), (scale, bias), self.epsilon)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

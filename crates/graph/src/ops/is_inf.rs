@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::elementwise::test_float;
+use super::elementwise::{elementwise, test_float};
 use super::support::{no_type, out, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Definition, Operator};
 use crate::tensor::{Slice, View, ViewMut};
 use pellucid_kernels::broadcast;
 
@@ -50,17 +48,7 @@ impl Operator for IsInf {
             .with("detect_negative", Attribute::Int(i64::from(self.detect_negative)))
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        test_float(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(test_float, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let (positive, negative) = (self.detect_positive, self.detect_negative);

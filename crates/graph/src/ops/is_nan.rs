@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use super::elementwise::test_float;
+use super::elementwise::{elementwise, test_float};
 use super::support::{no_type, out, view};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Definition, Operator};
 use crate::tensor::{Slice, View, ViewMut};
 use pellucid_kernels::broadcast;
 
@@ -35,17 +33,7 @@ impl Operator for IsNaN {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        test_float(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(test_float, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match view(inputs, 0)?.data {

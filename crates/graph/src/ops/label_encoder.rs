@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use super::mapping::Mapping;
+use super::mapping::{Mapping, Tables, through_tables};
 use super::ml::DOMAIN;
-use super::support::fact;
 use crate::attributes::{Attribute, Attributes};
 use crate::error::OpResult;
-use crate::graph::Fact;
 use crate::import::Import;
-use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::operator::{Definition, Operator};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
-use crate::tensor::{DType, Tensor, View, ViewMut};
+use crate::tensor::{DType, Tensor};
 
 /// LabelEncoder's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -23,28 +20,25 @@ pub static DEFINITION: Definition = Definition {
     derivative: "0 everywhere",
     import: |node| {
         node.expect_inputs(1, 1)?;
-        Ok(Arc::new(LabelEncoder { attributes: node.attributes.clone(), form: form(node)? }))
+        Ok(Arc::new(LabelEncoder { attributes: node.attributes.clone(), tables: tables(node)? }))
     },
     #[cfg(test)]
     cases: tests::cases,
 };
 
 /// The table as operator set 1 gives it, texts by their places, or as later ones do, lists of keys and values.
-fn form(node: &Import<'_>) -> OpResult<Form> {
+fn tables(node: &Import<'_>) -> OpResult<Tables> {
     if let Some(classes) = node.texts("classes_strings")? {
         let places: Vec<i64> = (0..classes.len() as i64).collect();
         let (texts, places) = (Tensor::vector(classes), Tensor::vector(places));
         let text = node.text("default_string")?.unwrap_or_else(|| "_Unused".to_owned());
         let place = node.int("default_int64")?.unwrap_or(-1);
-        return Ok(Form::Both(
-            Mapping::new(&texts, &places, &Tensor::scalar(place))?,
-            Mapping::new(&places, &texts, &Tensor::scalar(text))?,
-        ));
+        return Tables::both(&texts, &places, (&Tensor::scalar(text), &Tensor::scalar(place)));
     }
     let (Some(keys), Some(values)) = (list(node, "keys")?, list(node, "values")?) else {
         refuse!("it needs keys and values");
     };
-    Ok(Form::One(Mapping::new(&keys, &values, &default(node, values.dtype())?)?))
+    Ok(Tables::One(Mapping::new(&keys, &values, &default(node, values.dtype())?)?))
 }
 
 /// The list of keys or values, which stands under the name of its type.
@@ -83,51 +77,28 @@ fn default(node: &Import<'_>, dtype: DType) -> OpResult<Tensor> {
 #[derive(Clone, Debug)]
 pub struct LabelEncoder {
     attributes: Attributes,
-    form: Form,
-}
-
-#[derive(Clone, Debug)]
-enum Form {
-    /// One table.
-    One(Mapping),
-    /// Texts to numbers, and numbers to texts; the input's type says which.
-    Both(Mapping, Mapping),
+    tables: Tables,
 }
 
 impl LabelEncoder {
-    /// The numbers of some texts, and that of all others.
-    pub fn of_texts(keys: &[String], values: &[i64], default: i64) -> OpResult<Self> {
-        let attributes = Attributes::new()
-            .with("keys_strings", Attribute::Texts(keys.to_vec()))
+    fn of(attributes: Attributes, keys: &Tensor, values: &[i64], default: i64) -> OpResult<Self> {
+        let attributes = attributes
             .with("values_int64s", Attribute::Ints(values.to_vec()))
             .with("default_int64", Attribute::Int(default));
-        let (keys, values) = (Tensor::vector(keys.to_vec()), Tensor::vector(values.to_vec()));
-        let mapping = Mapping::new(&keys, &values, &Tensor::scalar(default))?;
-        Ok(Self { attributes, form: Form::One(mapping) })
+        let mapping = Mapping::new(keys, &Tensor::vector(values.to_vec()), &Tensor::scalar(default))?;
+        Ok(Self { attributes, tables: Tables::One(mapping) })
+    }
+
+    /// The numbers of some texts, and that of all others.
+    pub fn of_texts(keys: &[String], values: &[i64], default: i64) -> OpResult<Self> {
+        let attributes = Attributes::new().with("keys_strings", Attribute::Texts(keys.to_vec()));
+        Self::of(attributes, &Tensor::vector(keys.to_vec()), values, default)
     }
 
     /// The numbers of some floats, and that of all others; NaN may be one of them.
     pub fn of_floats(keys: &[f32], values: &[i64], default: i64) -> OpResult<Self> {
-        let attributes = Attributes::new()
-            .with("keys_floats", Attribute::Floats(keys.to_vec()))
-            .with("values_int64s", Attribute::Ints(values.to_vec()))
-            .with("default_int64", Attribute::Int(default));
-        let (keys, values) = (Tensor::vector(keys.to_vec()), Tensor::vector(values.to_vec()));
-        let mapping = Mapping::new(&keys, &values, &Tensor::scalar(default))?;
-        Ok(Self { attributes, form: Form::One(mapping) })
-    }
-
-    fn mapping(&self, input: DType) -> &Mapping {
-        match &self.form {
-            Form::One(mapping) => mapping,
-            Form::Both(of_texts, of_numbers) => {
-                if input == DType::String {
-                    of_texts
-                } else {
-                    of_numbers
-                }
-            }
-        }
+        let attributes = Attributes::new().with("keys_floats", Attribute::Floats(keys.to_vec()));
+        Self::of(attributes, &Tensor::vector(keys.to_vec()), values, default)
     }
 }
 
@@ -136,37 +107,11 @@ impl Operator for LabelEncoder {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.attributes.clone()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        let x = fact(inputs, 0)?;
-        let mapping = self.mapping(x.dtype);
-        mapping.expect(x.dtype)?;
-        Ok(vec![Fact::new(mapping.dtype(), &x.shape)])
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
-
-    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        let dtype = inputs.first().copied().flatten().map_or(DType::String, |x| x.data.dtype());
-        self.mapping(dtype).run(inputs, outputs)
-    }
+    through_tables!();
 
     fn with_precision(&self, precision: DType) -> Option<Arc<dyn Operator>> {
-        let Form::One(mapping) = &self.form else { return None };
-        if !mapping.has_floats() {
-            return None;
-        }
-        let form = Form::One(mapping.with_precision(precision));
-        Some(Arc::new(Self { attributes: self.attributes.clone(), form }))
+        let tables = self.tables.with_precision(precision)?;
+        Some(Arc::new(Self { attributes: self.attributes.clone(), tables }))
     }
 }
 

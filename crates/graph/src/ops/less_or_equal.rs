@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::support::{broadcast, compare};
+use super::elementwise::elementwise;
+use super::support::{bools_as_broadcast, compare};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
-use crate::tensor::{DType, View, ViewMut};
+use crate::operator::{Definition, Operator};
+use crate::tensor::{View, ViewMut};
 
 /// LessOrEqual's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -33,17 +32,7 @@ impl Operator for LessOrEqual {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        Ok(vec![Fact { dtype: DType::Bool, ..broadcast(inputs)? }])
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(bools_as_broadcast, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         compare!(inputs, outputs, |a, b| a <= b)

@@ -6,16 +6,15 @@
 use std::sync::Arc;
 
 use super::composite::through_body;
-use super::linear_regressor::Weights;
+use super::linear_regressor::{Weights, linear_model};
 use super::ml::{DOMAIN, Labels, first};
 use super::post_transform::PostTransform;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::ValueId;
-use crate::operator::{Definition, Kind, Operator};
+use crate::operator::{Definition, Operator};
 use crate::refuse;
-use crate::tensor::DType;
 
 /// LinearClassifier's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -26,11 +25,7 @@ pub static DEFINITION: Definition = Definition {
     derivative: "everywhere for the scores, 0 for the labels",
     import: |node| {
         node.expect_inputs(1, 1)?;
-        let weights = Weights {
-            coefficients: node.floats("coefficients")?.unwrap_or_default(),
-            intercepts: node.floats("intercepts")?.unwrap_or_default(),
-            float: DType::F32,
-        };
+        let weights = Weights::read(node)?;
         let labels = Labels::read(node, "classlabels_ints", "classlabels_strings")?;
         let sums = if weights.intercepts.is_empty() { labels.len() } else { weights.intercepts.len() };
         weights.check(sums)?;
@@ -68,10 +63,6 @@ impl Operator for LinearClassifier {
         found
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        if self.post == PostTransform::None { Kind::Affine } else { Kind::Other }
-    }
-
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let sums = self.weights.emit(b, first(inputs)?, self.sums)?;
         Ok(Some(match (self.sums, self.labels.len()) {
@@ -84,12 +75,7 @@ impl Operator for LinearClassifier {
     }
 
     through_body!();
-
-    fn with_precision(&self, precision: DType) -> Option<Arc<dyn Operator>> {
-        let weights = Weights { float: precision, ..self.weights.clone() };
-        (self.weights.float != precision)
-            .then(|| Arc::new(Self { weights, ..self.clone() }) as Arc<dyn Operator>)
-    }
+    linear_model!();
 }
 
 #[cfg(test)]

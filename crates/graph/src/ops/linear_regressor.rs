@@ -10,7 +10,8 @@ use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
-use crate::operator::{Definition, Kind, Operator};
+use crate::import::Import;
+use crate::operator::{Definition, Operator};
 use crate::refuse;
 use crate::tensor::DType;
 
@@ -25,11 +26,7 @@ pub static DEFINITION: Definition = Definition {
         node.expect_inputs(1, 1)?;
         let targets = node.int("targets")?.unwrap_or(1);
         let targets = usize::try_from(targets).map_err(|_| OpError(format!("attribute targets is {targets}")))?;
-        let weights = Weights {
-            coefficients: node.floats("coefficients")?.unwrap_or_default(),
-            intercepts: node.floats("intercepts")?.unwrap_or_default(),
-            float: DType::F32,
-        };
+        let weights = Weights::read(node)?;
         weights.check(targets)?;
         Ok(Arc::new(LinearRegressor { weights, targets, post: PostTransform::read(node)? }))
     },
@@ -46,6 +43,15 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
+    /// Those of a node, of which a check remains to be made.
+    pub(crate) fn read(node: &Import<'_>) -> OpResult<Self> {
+        Ok(Self {
+            coefficients: node.floats("coefficients")?.unwrap_or_default(),
+            intercepts: node.floats("intercepts")?.unwrap_or_default(),
+            float: DType::F32,
+        })
+    }
+
     /// Refuses numbers that do not fit together.
     pub(crate) fn check(&self, targets: usize) -> OpResult<()> {
         if targets == 0 || self.coefficients.is_empty() || !self.coefficients.len().is_multiple_of(targets) {
@@ -82,6 +88,28 @@ impl Weights {
     }
 }
 
+/// The kind of an operator with the fields `weights` and `post`, and its way to follow the precision.
+macro_rules! linear_model {
+    () => {
+        fn kind(&self, _active: &[bool]) -> crate::operator::Kind {
+            match self.post {
+                PostTransform::None => crate::operator::Kind::Affine,
+                _ => crate::operator::Kind::Other,
+            }
+        }
+
+        fn with_precision(
+            &self,
+            precision: crate::tensor::DType,
+        ) -> Option<std::sync::Arc<dyn crate::operator::Operator>> {
+            let weights = Weights { float: precision, ..self.weights.clone() };
+            (self.weights.float != precision).then(|| std::sync::Arc::new(Self { weights, ..self.clone() }) as _)
+        }
+    };
+}
+
+pub(crate) use linear_model;
+
 /// For each target, a weighted sum of the columns.
 #[derive(Clone, Debug)]
 pub struct LinearRegressor {
@@ -99,22 +127,13 @@ impl Operator for LinearRegressor {
         self.weights.attributes(self.post).with("targets", Attribute::Int(self.targets as i64))
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        if self.post == PostTransform::None { Kind::Affine } else { Kind::Other }
-    }
-
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let scores = self.weights.emit(b, first(inputs)?, self.targets)?;
         Ok(Some(vec![self.post.emit(b, scores)?]))
     }
 
     through_body!();
-
-    fn with_precision(&self, precision: DType) -> Option<Arc<dyn Operator>> {
-        let weights = Weights { float: precision, ..self.weights.clone() };
-        (self.weights.float != precision)
-            .then(|| Arc::new(Self { weights, ..self.clone() }) as Arc<dyn Operator>)
-    }
+    linear_model!();
 }
 
 #[cfg(test)]

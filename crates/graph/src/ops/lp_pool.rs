@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::average_pool::ones;
 use super::convolve;
 use super::max_pool::{axes, pooled};
@@ -15,7 +16,6 @@ use crate::import::Import;
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// LpPool's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -111,13 +111,7 @@ impl Operator for LpPool {
         Ok(Some(vec![root(b, sums, self.p)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

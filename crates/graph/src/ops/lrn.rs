@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::average_pool::ones;
 use super::convolve;
 use super::support::fact;
@@ -13,7 +14,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// LRN's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -108,13 +108,7 @@ impl Operator for Lrn {
         Ok(Some(vec![b.div(x, divisor)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::support::{no_type, view};
+use super::support::{fact, no_type, view};
 use crate::error::{OpError, OpResult};
+use crate::graph::Fact;
+use crate::operator::Arg;
 use crate::refuse;
 use crate::tensor::{Buffer, DType, Slice, SliceMut, Tensor, View, ViewMut};
 
@@ -129,3 +131,84 @@ impl Mapping {
         Ok(())
     }
 }
+
+/// One table; or one from texts to numbers and one back, of which the input's type says which.
+#[derive(Clone, Debug)]
+pub(crate) enum Tables {
+    One(Mapping),
+    Both { of_texts: Mapping, of_numbers: Mapping },
+}
+
+impl Tables {
+    /// The tables from texts to numbers and back, with the text and the number for what is not there.
+    pub(crate) fn both(texts: &Tensor, numbers: &Tensor, rest: (&Tensor, &Tensor)) -> OpResult<Self> {
+        let of_texts = Mapping::new(texts, numbers, rest.1)?;
+        Ok(Self::Both { of_texts, of_numbers: Mapping::new(numbers, texts, rest.0)? })
+    }
+
+    fn of(&self, input: DType) -> &Mapping {
+        match self {
+            Self::One(mapping) => mapping,
+            Self::Both { of_texts, .. } if input == DType::String => of_texts,
+            Self::Both { of_numbers, .. } => of_numbers,
+        }
+    }
+
+    /// The output's type and shape.
+    pub(crate) fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        let x = fact(inputs, 0)?;
+        let mapping = self.of(x.dtype);
+        mapping.expect(x.dtype)?;
+        Ok(vec![Fact::new(mapping.dtype(), &x.shape)])
+    }
+
+    /// The values of the first input's elements, as the first output.
+    pub(crate) fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        self.of(view(inputs, 0)?.data.dtype()).run(inputs, outputs)
+    }
+
+    /// The same in a precision; `None` where there are no floats.
+    pub(crate) fn with_precision(&self, precision: DType) -> Option<Self> {
+        match self {
+            Self::One(mapping) if mapping.has_floats() => Some(Self::One(mapping.with_precision(precision))),
+            _ => None,
+        }
+    }
+}
+
+/// The functions of an operator with the fields `attributes` and `tables`.
+macro_rules! through_tables {
+    () => {
+        fn attributes(&self) -> crate::attributes::Attributes {
+            self.attributes.clone()
+        }
+
+        fn infer(
+            &self,
+            inputs: &[Option<crate::operator::Arg<'_>>],
+        ) -> crate::error::OpResult<Vec<crate::graph::Fact>> {
+            self.tables.infer(inputs)
+        }
+
+        fn kind(&self, _active: &[bool]) -> crate::operator::Kind {
+            crate::operator::Kind::Constant
+        }
+
+        fn rows(
+            &self,
+            site: &crate::rows::RowsSite<'_>,
+        ) -> crate::error::OpResult<Vec<Option<crate::rows::Rows>>> {
+            crate::rows::elementwise(site)
+        }
+
+        fn run(
+            &self,
+            inputs: &[Option<crate::tensor::View<'_>>],
+            outputs: &mut [crate::tensor::ViewMut<'_>],
+        ) -> crate::error::OpResult<()> {
+            self.tables.run(inputs, outputs)
+        }
+    };
+}
+
+pub(crate) use through_tables;

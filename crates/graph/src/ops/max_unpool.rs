@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::ScatterElements;
 use super::scatter::Reduction;
 use super::support::{expect_indices, fact, integers};
@@ -15,7 +16,6 @@ use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
 use crate::tensor::{Tensor, elements};
-use crate::tensor::{View, ViewMut};
 
 /// MaxUnpool's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -121,13 +121,7 @@ impl Operator for MaxUnpool {
         Ok(Some(vec![b.pad(laid, &vec![0; shape.len()], &after)?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use super::elementwise::fold_number;
-use super::support::{broadcast, no_type};
+use super::elementwise::{elementwise, fold_number};
+use super::support::{as_broadcast, no_type};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{SliceMut, View, ViewMut};
 
 /// Mean's entry in the table.
@@ -37,17 +35,7 @@ impl Operator for Mean {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        Ok(vec![broadcast(inputs)?])
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Affine
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(as_broadcast, Affine);
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None; site.inputs.len()])) };

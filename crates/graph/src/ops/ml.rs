@@ -7,6 +7,7 @@ use crate::error::OpResult;
 use crate::graph::ValueId;
 use crate::import::Import;
 use crate::refuse;
+use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{DType, Tensor};
 
 /// The domain.
@@ -35,6 +36,12 @@ pub(crate) fn as_rows(b: &mut Builder, x: ValueId) -> OpResult<ValueId> {
         [_, _] => Ok(x),
         _ => refuse!("its input has shape {:?}, expected rows of numbers", b.shape(x)),
     }
+}
+
+/// Where the rows lie of an operator whose result for a row is of all its columns, the input's last axis.
+pub(crate) fn rows_of_columns(site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+    let rank = site.input(0).map_or(0, |x| x.fact.shape.len());
+    rows::along(site, &[rank.saturating_sub(1)])
 }
 
 /// The columns of such rows, which must be `expected`.
@@ -146,3 +153,18 @@ macro_rules! follows_precision {
 }
 
 pub(crate) use follows_precision;
+
+/// The kind of an operator that has no gradient, but that perturbation works on.
+macro_rules! forward_only {
+    () => {
+        fn kind(&self, _active: &[bool]) -> crate::operator::Kind {
+            crate::operator::Kind::Other
+        }
+
+        fn refuses_gradients(&self) -> bool {
+            true
+        }
+    };
+}
+
+pub(crate) use forward_only;

@@ -12,6 +12,7 @@ mod convolve;
 mod cosines;
 mod elementwise;
 mod equation;
+mod extreme;
 mod forest;
 pub mod loss;
 mod mapping;

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use super::QuantizeLinear;
 use super::composite::through_body;
-use super::conv::group;
 use super::conv_integer::{ConvInteger, first_of};
-use super::window::{Window, joined};
-use crate::attributes::{Attribute, Attributes};
+use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
@@ -24,7 +22,7 @@ pub static DEFINITION: Definition = Definition {
     derivative: "none: integers carry no gradient",
     import: |node| {
         node.expect_inputs(8, 9)?;
-        Ok(Arc::new(QLinearConv { group: group(node)?, window: Window::import(node)? }))
+        Ok(Arc::new(QLinearConv { convolution: ConvInteger::import(node)? }))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -33,10 +31,8 @@ pub static DEFINITION: Definition = Definition {
 /// The convolution of quantised values with quantised weights, quantised.
 #[derive(Clone, Debug)]
 pub struct QLinearConv {
-    /// The number of groups of channels, each with its own outputs.
-    pub group: usize,
-    /// How the kernel slides.
-    pub window: Window,
+    /// The convolution of the integers.
+    pub convolution: ConvInteger,
 }
 
 impl Operator for QLinearConv {
@@ -45,7 +41,7 @@ impl Operator for QLinearConv {
     }
 
     fn attributes(&self) -> Attributes {
-        joined(self.window.attributes(), &[("group", Attribute::Int(self.group as i64))])
+        self.convolution.attributes()
     }
 
     fn kind(&self, _active: &[bool]) -> Kind {
@@ -55,8 +51,7 @@ impl Operator for QLinearConv {
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let given = |i: usize| inputs.get(i).copied().flatten();
         let needed = |i: usize| given(i).ok_or_else(|| OpError(format!("input {i} is missing")));
-        let op = ConvInteger { group: self.group, window: self.window.clone() };
-        let mut sums = op.sums(b, (needed(0)?, given(2)), (needed(3)?, given(5)))?;
+        let mut sums = self.convolution.sums(b, (needed(0)?, given(2)), (needed(3)?, given(5)))?;
         // A number for each output stands before the spatial axes.
         let (outputs, rank) = (b.shape(sums).get(1).copied().unwrap_or(1), b.shape(sums).len().saturating_sub(1));
         if let Some(bias) = given(8) {
@@ -87,7 +82,7 @@ impl Operator for QLinearConv {
 
 #[cfg(test)]
 mod tests {
-    use super::QLinearConv;
+    use super::{ConvInteger, QLinearConv};
     use crate::cases::{Case, f64s};
     use crate::ops::window::Window;
     use crate::tensor::Tensor;
@@ -95,7 +90,7 @@ mod tests {
     pub(super) fn cases() -> Vec<Case> {
         let bytes = |shape: &[usize], data: &[u8]| Tensor::new(shape, data.to_vec()).unwrap();
         let of = |weights: Tensor, scale: Tensor, zero: Tensor| {
-            Case::new(QLinearConv { group: 1, window: Window::default() })
+            Case::new(QLinearConv { convolution: ConvInteger { group: 1, window: Window::default() } })
                 .input(bytes(&[1, 1, 2], &[10, 14]))
                 .input(f64s(&[], &[0.5]))
                 .input(Tensor::scalar(12u8))

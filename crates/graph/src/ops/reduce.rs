@@ -1,6 +1,9 @@
 //! What the Reduce family shares: axes, shapes, rows, and the fold over what is reduced.
 
+use std::sync::Arc;
+
 use super::number::{Number, number_type};
+use super::reduce_sum::ReduceSum;
 use super::support::{
     axes as checked_axes, data, fact, integers, integers_of_value, integers_of_view, out, view,
 };
@@ -9,7 +12,8 @@ use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
 use crate::import::Import;
-use crate::operator::{Arg, Site};
+use crate::operator::{Arg, Cotangents, Site};
+use crate::refuse;
 use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{Element, Tensor, View, ViewMut};
 use pellucid_kernels::{Real, reduce};
@@ -113,6 +117,44 @@ impl Form {
         b.reduce_sum(value, &axes, true)
     }
 
+    /// The derivative of an operator that chooses one of the elements: shared evenly among those that equal it.
+    pub(crate) fn shared_among_chosen(
+        self,
+        b: &mut Builder,
+        site: &Site<'_>,
+    ) -> OpResult<Option<Cotangents>> {
+        let mut found = vec![None; site.inputs.len()];
+        let Some(g) = site.cotangents[0] else { return Ok(Some(found)) };
+        let y = self.spread(b, site, site.outputs[0])?;
+        let chosen = b.equal(site.input(0)?, y)?;
+        let one = b.scalar_like(g, 1.0)?;
+        let ones = b.masked(chosen, one)?;
+        let count = self.sum(b, site, ones)?;
+        let kept = b.shape(count).to_vec();
+        let g = b.reshape(g, &kept)?;
+        let share = b.div(g, count)?;
+        found[0] = Some(b.masked(chosen, share)?);
+        Ok(Some(found))
+    }
+
+    /// The sum over the axes of some function of the elements, as nodes.
+    pub(crate) fn lower_sum(
+        self,
+        b: &mut Builder,
+        inputs: &[Option<ValueId>],
+        map: impl FnOnce(&mut Builder, ValueId) -> OpResult<ValueId>,
+    ) -> OpResult<ValueId> {
+        let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
+        let x = map(b, x)?;
+        let inputs: Vec<Option<ValueId>> =
+            [Some(x)].into_iter().chain(inputs.iter().skip(1).copied()).collect();
+        let sum = ReduceSum { keep: self.keep, noop_with_empty_axes: self.noop };
+        match b.node(Arc::new(sum), &inputs)?.first() {
+            Some(&sum) => Ok(sum),
+            None => refuse!("its sum has no output"),
+        }
+    }
+
     /// Computes the sum of some function of the elements, and of that the result.
     pub(crate) fn run_sum<T: Number>(
         self,
@@ -175,4 +217,28 @@ pub(crate) fn sum_numbers(
     outputs: &mut [ViewMut<'_>],
 ) -> OpResult<()> {
     number_type!(view(inputs, 0)?.data.dtype(), T => form.run_sum::<T>(inputs, outputs, |v| v, |sum, _| sum))
+}
+
+/// For [`awkward`]: any numbers.
+#[cfg(test)]
+pub(crate) const EVERYWHERE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
+/// Cases of reductions that keep the axes, drop them, and take no axes for none, over numbers from one to another.
+#[cfg(test)]
+pub(crate) fn awkward<O: crate::operator::Operator + Copy + 'static>(
+    of: fn(bool, bool) -> O,
+    (from, to): (f64, f64),
+) -> Vec<crate::cases::Case> {
+    use crate::cases::{Case, i64s};
+    let (keep, drop, noop) = (of(true, false), of(false, false), of(false, true));
+    let case = |op, shape: &[usize]| Case::new(op).between(shape, from, to);
+    vec![
+        case(drop, &[3, 4, 5]).input(i64s(&[-1, 1])),
+        case(keep, &[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
+        case(drop, &[2, 4, 19]).input(i64s(&[0, 2])).rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
+        case(drop, &[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
+        case(drop, &[3, 4]),
+        case(noop, &[3, 4]).input(i64s(&[])),
+        case(drop, &[]),
+    ]
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::reduce::Form;
-use super::support::{float_as_input, no_type, view};
-use crate::attributes::Attributes;
+use super::support::{no_type, view};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Kind, Operator, Site};
 use crate::tensor::{DType, View, ViewMut};
 
 /// ReduceL2's entry in the table.
@@ -47,21 +45,10 @@ impl Operator for ReduceL2 {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)?;
-        self.form().infer(inputs)
-    }
+    through_form!(floats);
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Other
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
@@ -90,30 +77,22 @@ impl Operator for ReduceL2 {
 #[cfg(test)]
 mod tests {
     use super::ReduceL2;
+    use crate::ops::reduce::{EVERYWHERE, awkward};
     use crate::cases::{Case, f64s, gradients, i64s};
-    use crate::rows::Rows;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceL2 { keep: true, noop_with_empty_axes: false };
         let drop = ReduceL2 { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceL2 { noop_with_empty_axes: true, ..drop };
         vec![
             Case::new(keep)
                 .input(f64s(&[2, 2], &[3.0, -4.0, 0.0, 2.0]))
                 .input(i64s(&[1]))
                 .expect(f64s(&[2, 1], &[5.0, 2.0])),
             Case::new(drop).input(f64s(&[2], &[0.0, 0.0])).expect(f64s(&[], &[0.0])).fixed(&[0]),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .random(&[2, 4, 19])
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).random(&[3, 4]),
-            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
-            Case::new(drop).random(&[]),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceL2 { keep, noop_with_empty_axes }, EVERYWHERE))
+        .collect()
     }
 
     #[test]

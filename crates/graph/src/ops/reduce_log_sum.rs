@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::reduce::Form;
-use super::reduce_sum::ReduceSum;
-use super::support::{float_as_input, no_type, view};
-use crate::attributes::Attributes;
+use super::support::{no_type, view};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::refuse;
-use crate::rows::{Rows, RowsSite};
+use crate::graph::ValueId;
+use crate::operator::{Definition, Kind, Operator};
 use crate::tensor::{DType, View, ViewMut};
 
 /// ReduceLogSum's entry in the table.
@@ -49,30 +46,15 @@ impl Operator for ReduceLogSum {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)?;
-        self.form().infer(inputs)
-    }
+    through_form!(floats);
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Other
     }
 
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
-    }
-
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
-        let Some(x) = inputs.first().copied().flatten() else { refuse!("input 0 is missing") };
-        let sum = ReduceSum { keep: self.keep, noop_with_empty_axes: self.noop_with_empty_axes };
-        let inputs: Vec<Option<ValueId>> =
-            [Some(x)].into_iter().chain(inputs.iter().skip(1).copied()).collect();
-        let sum = b.node(Arc::new(sum), &inputs)?;
-        Ok(Some(vec![b.log(sum[0])?]))
+        let sum = self.form().lower_sum(b, inputs, |_, x| Ok(x))?;
+        Ok(Some(vec![b.log(sum)?]))
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
@@ -87,28 +69,19 @@ impl Operator for ReduceLogSum {
 #[cfg(test)]
 mod tests {
     use super::ReduceLogSum;
+    use crate::ops::reduce::awkward;
     use crate::cases::{Case, f64s, i64s};
-    use crate::rows::Rows;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceLogSum { keep: true, noop_with_empty_axes: false };
-        let drop = ReduceLogSum { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceLogSum { noop_with_empty_axes: true, ..drop };
         vec![
             Case::new(keep)
                 .input(f64s(&[2, 2], &[0.25, 0.75, 3.0, 4.0]))
                 .input(i64s(&[1]))
                 .expect(f64s(&[2, 1], &[0.0, 1.945910149055313])),
-            Case::new(drop).between(&[3, 4, 5], 0.5, 2.0).input(i64s(&[-1, 1])),
-            Case::new(keep).between(&[3, 4, 5], 0.5, 2.0).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .between(&[2, 4, 19], 0.5, 2.0)
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).between(&[3, 4], 0.5, 2.0).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).between(&[3, 4], 0.5, 2.0),
-            Case::new(noop).between(&[3, 4], 0.5, 2.0).input(i64s(&[])),
-            Case::new(drop).between(&[], 0.5, 2.0),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceLogSum { keep, noop_with_empty_axes }, (0.5, 2.0)))
+        .collect()
     }
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::reduce::Form;
-use super::support::{float_as_input, no_type, view};
-use crate::attributes::Attributes;
+use super::support::{no_type, view};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Kind, Operator, Site};
 use crate::tensor::{DType, View, ViewMut};
 
 /// ReduceLogSumExp's entry in the table.
@@ -47,21 +45,10 @@ impl Operator for ReduceLogSumExp {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)?;
-        self.form().infer(inputs)
-    }
+    through_form!(floats);
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Other
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
@@ -87,13 +74,12 @@ impl Operator for ReduceLogSumExp {
 #[cfg(test)]
 mod tests {
     use super::ReduceLogSumExp;
+    use crate::ops::reduce::{EVERYWHERE, awkward};
     use crate::cases::{Case, f64s, i64s};
-    use crate::rows::Rows;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceLogSumExp { keep: true, noop_with_empty_axes: false };
         let drop = ReduceLogSumExp { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceLogSumExp { noop_with_empty_axes: true, ..drop };
         vec![
             Case::new(keep)
                 .input(f64s(&[2, 2], &[1000.0, 1000.0, 0.0, 0.0]))
@@ -107,16 +93,9 @@ mod tests {
                 .input(f64s(&[2], &[f64::INFINITY, 1.0]))
                 .expect(f64s(&[], &[f64::INFINITY]))
                 .fixed(&[0]),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .random(&[2, 4, 19])
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).random(&[3, 4]),
-            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
-            Case::new(drop).random(&[]),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceLogSumExp { keep, noop_with_empty_axes }, EVERYWHERE))
+        .collect()
     }
 }

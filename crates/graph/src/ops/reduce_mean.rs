@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::number::{Number, number_type};
 use super::reduce::Form;
 use super::support::view;
-use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Kind, Operator, Site};
 use crate::tensor::{View, ViewMut};
 
 /// ReduceMean's entry in the table.
@@ -48,20 +46,10 @@ impl Operator for ReduceMean {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.form().infer(inputs)
-    }
+    through_form!();
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Affine
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
@@ -83,31 +71,23 @@ impl Operator for ReduceMean {
 #[cfg(test)]
 mod tests {
     use super::ReduceMean;
+    use crate::ops::reduce::{EVERYWHERE, awkward};
     use crate::cases::{Case, f64s, i64s};
-    use crate::rows::Rows;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceMean { keep: true, noop_with_empty_axes: false };
         let drop = ReduceMean { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceMean { noop_with_empty_axes: true, ..drop };
         vec![
             Case::new(keep)
                 .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
                 .input(i64s(&[1]))
                 .expect(f64s(&[2, 1], &[1.5, 3.5])),
             Case::new(drop).input(f64s(&[0], &[])).expect(f64s(&[], &[f64::NAN])),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .random(&[2, 4, 19])
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).random(&[3, 4]),
-            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
-            Case::new(drop).random(&[]),
             Case::new(keep).input(i64s(&[-2, -1, -2])).expect(i64s(&[-1])),
             Case::new(keep).input(i64s(&[])).expect(i64s(&[0])),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceMean { keep, noop_with_empty_axes }, EVERYWHERE))
+        .collect()
     }
 }

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::number::{Number, number_type};
 use super::reduce::Form;
 use super::support::view;
-use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Kind, Operator, Site};
 use crate::tensor::{DType, View, ViewMut};
 
 /// ReduceMin's entry in the table.
@@ -48,36 +46,14 @@ impl Operator for ReduceMin {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.form().infer(inputs)
-    }
+    through_form!();
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Select
     }
 
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
-    }
-
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
-        let mut found = vec![None; site.inputs.len()];
-        let Some(g) = site.cotangents[0] else { return Ok(Some(found)) };
-        let form = self.form();
-        let y = form.spread(b, site, site.outputs[0])?;
-        let chosen = b.equal(site.input(0)?, y)?;
-        let one = b.scalar_like(g, 1.0)?;
-        let ones = b.masked(chosen, one)?;
-        let count = form.sum(b, site, ones)?;
-        let kept = b.shape(count).to_vec();
-        let g = b.reshape(g, &kept)?;
-        let share = b.div(g, count)?;
-        found[0] = Some(b.masked(chosen, share)?);
-        Ok(Some(found))
+        self.form().shared_among_chosen(b, site)
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
@@ -92,17 +68,16 @@ impl Operator for ReduceMin {
 #[cfg(test)]
 mod tests {
     use super::ReduceMin;
+    use crate::ops::reduce::{EVERYWHERE, awkward};
     use crate::build::Builder;
     use crate::cases::{Case, bools, f64s, i64s};
     use crate::differentiate::{differentiate, no_rule};
     use crate::graph::Fact;
-    use crate::rows::Rows;
     use crate::tensor::{DType, Tensor};
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceMin { keep: true, noop_with_empty_axes: false };
         let drop = ReduceMin { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceMin { noop_with_empty_axes: true, ..drop };
         vec![
             Case::new(keep)
                 .input(f64s(&[2, 2], &[1.0, 2.0, 4.0, 3.0]))
@@ -110,19 +85,12 @@ mod tests {
                 .expect(f64s(&[2, 1], &[1.0, 3.0])),
             Case::new(drop).input(f64s(&[2], &[1.0, f64::NAN])).expect(f64s(&[], &[f64::NAN])).fixed(&[0]),
             Case::new(drop).input(f64s(&[0], &[])).expect(f64s(&[], &[f64::INFINITY])),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .random(&[2, 4, 19])
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).random(&[3, 4]),
-            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
-            Case::new(drop).random(&[]),
             Case::new(drop).input(Tensor::vector(vec![-3i8, 5])).expect(Tensor::scalar(-3i8)),
             Case::new(drop).input(bools(&[2], &[true, false])).expect(Tensor::scalar(false)),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceMin { keep, noop_with_empty_axes }, EVERYWHERE))
+        .collect()
     }
 
     #[test]

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::number::{Number, number_type};
 use super::reduce::Form;
 use super::support::view;
-use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
+use crate::operator::{Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
-use crate::rows::{Rows, RowsSite};
 use crate::tensor::{Tensor, View, ViewMut};
 
 /// ReduceProd's entry in the table.
@@ -52,20 +50,10 @@ impl Operator for ReduceProd {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.form().infer(inputs)
-    }
+    through_form!();
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Product
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
@@ -110,13 +98,12 @@ impl Operator for ReduceProd {
 #[cfg(test)]
 mod tests {
     use super::ReduceProd;
+    use crate::ops::reduce::{EVERYWHERE, awkward};
     use crate::cases::{Case, f64s, i64s};
-    use crate::rows::Rows;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceProd { keep: true, noop_with_empty_axes: false };
         let drop = ReduceProd { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceProd { noop_with_empty_axes: true, ..drop };
         vec![
             Case::new(keep)
                 .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
@@ -127,17 +114,10 @@ mod tests {
                 .input(i64s(&[1]))
                 .expect(f64s(&[3], &[0.0, 0.0, 24.0])),
             Case::new(drop).input(f64s(&[0], &[])).expect(f64s(&[], &[1.0])),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .random(&[2, 4, 19])
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).random(&[3, 4]),
-            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
-            Case::new(drop).random(&[]),
             Case::new(keep).input(i64s(&[-2, 3])).expect(i64s(&[-6])),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceProd { keep, noop_with_empty_axes }, EVERYWHERE))
+        .collect()
     }
 }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
+use super::composite::through_form;
 use super::reduce::{self, Form};
-use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Kind, Operator, Site};
 use crate::tensor::{View, ViewMut};
 
 /// ReduceSum's entry in the table.
@@ -46,20 +44,10 @@ impl Operator for ReduceSum {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.form().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.form().infer(inputs)
-    }
+    through_form!();
 
     fn kind(&self, _active: &[bool]) -> Kind {
         Kind::Affine
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        self.form().rows(site)
     }
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
@@ -77,15 +65,14 @@ impl Operator for ReduceSum {
 #[cfg(test)]
 mod tests {
     use super::ReduceSum;
+    use crate::ops::reduce::{EVERYWHERE, awkward};
     use crate::attributes::{Attribute, Attributes};
     use crate::cases::{Case, f64s, i64s};
-    use crate::rows::Rows;
     use crate::tensor::Tensor;
 
     pub(super) fn cases() -> Vec<Case> {
         let keep = ReduceSum { keep: true, noop_with_empty_axes: false };
         let drop = ReduceSum { keep: false, noop_with_empty_axes: false };
-        let noop = ReduceSum { noop_with_empty_axes: true, ..drop };
         let old = Attributes::new().with("axes", Attribute::Ints(vec![0]));
         vec![
             Case::new(keep)
@@ -98,17 +85,10 @@ mod tests {
                 .expect(f64s(&[2], &[4.0, 6.0])),
             Case::imported("ReduceSum", 11, &old, vec![i64s(&[1, 2])]).expect(i64s(&[3])),
             Case::new(drop).input(f64s(&[2, 0], &[])).input(i64s(&[1])).expect(f64s(&[2], &[0.0, 0.0])),
-            Case::new(drop).random(&[3, 4, 5]).input(i64s(&[-1, 1])),
-            Case::new(keep).random(&[3, 4, 5]).input(i64s(&[-2])).rows(&[0]),
-            Case::new(drop)
-                .random(&[2, 4, 19])
-                .input(i64s(&[0, 2]))
-                .rows_at(0, Rows { axis: 1, outer: 2, inner: 1 }),
-            Case::new(drop).random(&[3, 4]).input(i64s(&[0])).rows(&[0]).mixes(),
-            Case::new(drop).random(&[3, 4]),
-            Case::new(noop).random(&[3, 4]).input(i64s(&[])),
-            Case::new(drop).random(&[]),
             Case::new(drop).input(Tensor::vector(vec![250u8, 7])).expect(Tensor::scalar(1u8)),
         ]
+        .into_iter()
+        .chain(awkward(|keep, noop_with_empty_axes| ReduceSum { keep, noop_with_empty_axes }, EVERYWHERE))
+        .collect()
     }
 }

@@ -1,14 +1,14 @@
 //! What Softmax and LogSoftmax share: along which axes they run.
 
-use super::support::{axis as checked_axis, fact, no_type, view};
+use super::support::{axis as checked_axis, fact, float_as_input, no_type, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
-use crate::graph::ValueId;
+use crate::graph::{Fact, ValueId};
 use crate::import::Import;
 use crate::operator::Arg;
 use crate::refuse;
-use crate::rows::RowsSite;
+use crate::rows::{self, Rows, RowsSite};
 use crate::tensor::{Slice, SliceMut, View, ViewMut};
 
 /// An attribute that ONNX does not have. The older form cannot be said in today's without knowing the rank, so that a file with it
@@ -47,14 +47,16 @@ impl Along {
         Ok(if self.flatten { (axis..rank).collect() } else { vec![axis] })
     }
 
-    /// Refuses what a shape does not have.
-    pub(crate) fn check(self, inputs: &[Option<Arg<'_>>]) -> OpResult<()> {
-        self.axes(fact(inputs, 0)?.shape.len()).map(|_| ())
+    /// The output's type and shape; axes that the shape does not have are refused.
+    pub(crate) fn infer(self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        self.axes(fact(inputs, 0)?.shape.len())?;
+        float_as_input(inputs)
     }
 
-    pub(crate) fn axes_of_site(self, site: &RowsSite<'_>) -> OpResult<Vec<usize>> {
+    /// Where the output's rows lie.
+    pub(crate) fn rows(self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
         let x = site.input(0).ok_or_else(|| OpError("input 0 is missing".to_owned()))?;
-        self.axes(x.fact.shape.len())
+        rows::along(site, &self.axes(x.fact.shape.len())?)
     }
 
     /// The sum over the axes, which stay as dimensions of size one.
@@ -103,4 +105,78 @@ pub(crate) fn run(
         _ => return no_type(x.data.dtype()),
     }
     Ok(())
+}
+
+/// The functions of an operator with the fields `axis` and `flatten` that follow from these.
+macro_rules! through_along {
+    () => {
+        fn attributes(&self) -> crate::attributes::Attributes {
+            Along { axis: self.axis, flatten: self.flatten }.attributes()
+        }
+
+        fn infer(
+            &self,
+            inputs: &[Option<crate::operator::Arg<'_>>],
+        ) -> crate::error::OpResult<Vec<crate::graph::Fact>> {
+            Along { axis: self.axis, flatten: self.flatten }.infer(inputs)
+        }
+
+        fn kind(&self, _active: &[bool]) -> crate::operator::Kind {
+            crate::operator::Kind::Normalize
+        }
+
+        fn rows(
+            &self,
+            site: &crate::rows::RowsSite<'_>,
+        ) -> crate::error::OpResult<Vec<Option<crate::rows::Rows>>> {
+            Along { axis: self.axis, flatten: self.flatten }.rows(site)
+        }
+
+        fn lower(
+            &self,
+            b: &mut crate::build::Builder,
+            inputs: &[Option<crate::graph::ValueId>],
+        ) -> crate::error::OpResult<Option<Vec<crate::graph::ValueId>>> {
+            let along = Along { axis: self.axis, flatten: self.flatten };
+            along.lower(b, inputs, |b, x| b.push(Self { axis: -1, flatten: false }, &[x]))
+        }
+    };
+}
+
+pub(crate) use through_along;
+
+/// Random cases of both operators.
+#[cfg(test)]
+pub(crate) fn awkward<O: crate::operator::Operator + 'static>(
+    of: fn(i64, bool) -> O,
+) -> Vec<crate::cases::Case> {
+    use crate::cases::Case;
+    vec![
+        Case::new(of(1, false)).random(&[2, 3, 4]),
+        Case::new(of(-1, false)).random(&[3, 17]),
+        Case::new(of(0, false)).random(&[3, 4]).mixes().rows(&[0]),
+        Case::new(of(1, true)).random(&[2, 3, 4]),
+        Case::new(of(-1, true)).random(&[2, 3, 4]),
+        Case::new(of(2, true)).random(&[2, 3]),
+        Case::new(of(0, false)).random(&[1]),
+    ]
+}
+
+/// A test of both operators.
+#[cfg(test)]
+pub(crate) fn the_opset_says_what_the_axis_means(definition: &crate::operator::Definition) {
+    use crate::import::ImportInput;
+    let name = definition.name;
+    let read = |opset, attributes: &Attributes| {
+        let inputs = vec![ImportInput::Value(0, None)];
+        let mut node = Import { operator: name, opset, attributes, inputs, outputs: 1 };
+        let op = (definition.import)(&mut node).unwrap();
+        (format!("{op:?}"), op.attributes())
+    };
+    let none = Attributes::new();
+    assert_eq!(read(12, &none).0, format!("{name} {{ axis: 1, flatten: true }}"));
+    assert_eq!(read(13, &none).0, format!("{name} {{ axis: -1, flatten: false }}"));
+    let (old, attributes) = read(11, &none.with("axis", Attribute::Int(2)));
+    assert_eq!(old, format!("{name} {{ axis: 2, flatten: true }}"));
+    assert_eq!(read(crate::EXPORT_OPSET, &attributes).0, old);
 }

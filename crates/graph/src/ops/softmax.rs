@@ -5,14 +5,10 @@
 
 use std::sync::Arc;
 
-use super::soft::{self, Along};
-use super::support::float_as_input;
-use crate::attributes::Attributes;
+use super::soft::{self, Along, through_along};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::tensor::{View, ViewMut};
 use pellucid_kernels::normalize;
 
@@ -40,91 +36,47 @@ pub struct Softmax {
     pub flatten: bool,
 }
 
-impl Softmax {
-    fn along(&self) -> Along {
-        Along { axis: self.axis, flatten: self.flatten }
-    }
-}
-
 impl Operator for Softmax {
     fn definition(&self) -> &'static Definition {
         &DEFINITION
     }
 
-    fn attributes(&self) -> Attributes {
-        self.along().attributes()
-    }
-
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        self.along().check(inputs)?;
-        float_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Normalize
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::along(site, &self.along().axes_of_site(site)?)
-    }
+    through_along!();
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };
         let y = site.outputs[0];
         let weighted = b.mul(g, y)?;
-        let mean = self.along().sum(b, weighted)?;
+        let mean = Along { axis: self.axis, flatten: self.flatten }.sum(b, weighted)?;
         let apart = b.sub(g, mean)?;
         Ok(Some(vec![Some(b.mul(y, apart)?)]))
     }
 
-    fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
-        self.along().lower(b, inputs, |b, x| b.push(Self { axis: -1, flatten: false }, &[x]))
-    }
-
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        soft::run(self.along(), inputs, outputs, normalize::softmax, normalize::softmax)
+        soft::run(Along { axis: self.axis, flatten: self.flatten }, inputs, outputs, normalize::softmax, normalize::softmax)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::DEFINITION;
-    use super::Softmax;
-    use crate::attributes::{Attribute, Attributes};
+    use super::{DEFINITION, Softmax};
     use crate::cases::{Case, f64s};
-    use crate::import::{Import, ImportInput};
+    use crate::ops::soft;
 
     pub(super) fn cases() -> Vec<Case> {
-        let along = |axis| Softmax { axis, flatten: false };
-        let from = |axis| Softmax { axis, flatten: true };
         let (third, two_thirds) = (1.0 / 3.0f64, 2.0 / 3.0f64);
         vec![
-            Case::new(along(-1))
+            Case::new(Softmax { axis: -1, flatten: false })
                 .input(f64s(&[2, 2], &[0.0, 2.0f64.ln(), 1000.0, -1000.0]))
                 .expect(f64s(&[2, 2], &[third, two_thirds, 1.0, 0.0])),
-            Case::new(along(1)).random(&[2, 3, 4]),
-            Case::new(along(-1)).random(&[3, 17]),
-            Case::new(along(0)).random(&[3, 4]).mixes().rows(&[0]),
-            Case::new(from(1)).random(&[2, 3, 4]),
-            Case::new(from(-1)).random(&[2, 3, 4]),
-            Case::new(from(2)).random(&[2, 3]),
-            Case::new(along(0)).random(&[1]),
         ]
+        .into_iter()
+        .chain(soft::awkward(|axis, flatten| Softmax { axis, flatten }))
+        .collect()
     }
 
     #[test]
     fn the_opset_says_what_the_axis_means() {
-        let read = |opset, attributes: &Attributes| {
-            let inputs = vec![ImportInput::Value(0, None)];
-            let mut node = Import { operator: "Softmax", opset, attributes, inputs, outputs: 1 };
-            let op = (DEFINITION.import)(&mut node).unwrap();
-            (format!("{op:?}"), op.attributes())
-        };
-        let none = Attributes::new();
-        assert_eq!(read(12, &none).0, "Softmax { axis: 1, flatten: true }");
-        assert_eq!(read(13, &none).0, "Softmax { axis: -1, flatten: false }");
-        let (old, attributes) = read(11, &none.with("axis", Attribute::Int(2)));
-        assert_eq!(old, "Softmax { axis: 2, flatten: true }");
-        assert_eq!(read(crate::EXPORT_OPSET, &attributes).0, old);
+        soft::the_opset_says_what_the_axis_means(&DEFINITION);
     }
 }

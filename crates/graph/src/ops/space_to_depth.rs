@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composite::runs_through_body;
 use super::depth_to_space::{attributes, written};
 use super::support::fact;
 use super::window;
@@ -12,7 +13,6 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{View, ViewMut};
 
 /// SpaceToDepth's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -79,13 +79,7 @@ impl Operator for SpaceToDepth {
         Ok(Some(vec![b.reshape(laid, &[n, c * s * s, h / s, w / s])?]))
     }
 
-    fn runs(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _inputs: &[Option<View<'_>>], _outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        refuse!("it is run through its body")
-    }
+    runs_through_body!();
 }
 
 #[cfg(test)]

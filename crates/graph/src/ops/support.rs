@@ -6,7 +6,7 @@ use crate::graph::Fact;
 use crate::operator::{Arg, Site};
 use crate::refuse;
 use crate::rows::RowsSite;
-use crate::tensor::{DType, Element, Slice, Tensor, View, ViewMut};
+use crate::tensor::{DType, Element, Slice, SliceMut, Tensor, View, ViewMut};
 use pellucid_kernels::gather::OutOfRange;
 use std::borrow::Cow;
 
@@ -157,6 +157,30 @@ pub(crate) fn broadcast(inputs: &[Option<Arg<'_>>]) -> OpResult<Fact> {
         }
     }
     Ok(Fact { dtype, shape: broadcast_of(inputs)? })
+}
+
+/// One output of the type that the inputs share, and of the shape that they broadcast to.
+pub(crate) fn as_broadcast(inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+    Ok(vec![broadcast(inputs)?])
+}
+
+/// One output of booleans, of the shape that the inputs, all of one type, broadcast to.
+pub(crate) fn bools_as_broadcast(inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+    Ok(vec![Fact { dtype: DType::Bool, ..broadcast(inputs)? }])
+}
+
+/// Writes numbers as floats of the output's type, from a place on.
+pub(crate) fn write_floats(
+    output: &mut ViewMut<'_>,
+    start: usize,
+    values: impl IntoIterator<Item = f64>,
+) -> OpResult<()> {
+    match &mut output.data {
+        SliceMut::F32(o) => o.iter_mut().skip(start).zip(values).for_each(|(o, v)| *o = v as f32),
+        SliceMut::F64(o) => o.iter_mut().skip(start).zip(values).for_each(|(o, v)| *o = v),
+        other => return no_type(other.dtype()),
+    }
+    Ok(())
 }
 
 /// The shape that all inputs broadcast to.

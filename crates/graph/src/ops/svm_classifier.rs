@@ -5,18 +5,18 @@
 
 use std::sync::Arc;
 
-use super::ml::{DOMAIN, Labels, first};
+use super::ml::{DOMAIN, Labels, first, follows_precision, forward_only, rows_of_columns};
 use super::post_transform::PostTransform;
-use super::support::{fact, no_type};
+use super::support::{fact, no_type, write_floats};
 use super::support_vectors::{DERIVATIVE, SupportVectors, list, numbers, rows_of};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
 use crate::import::Import;
-use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::operator::{Arg, Definition, Operator};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
+use crate::rows::{Rows, RowsSite};
 use crate::tensor::{DType, SliceMut, View, ViewMut};
 
 /// SVMClassifier's entry in the table.
@@ -188,17 +188,10 @@ impl Operator for SvmClassifier {
         Ok(vec![Fact::new(labels, &[rows]), Fact::new(self.float, &[rows, self.machine.width()])])
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Other
-    }
+    forward_only!();
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        let rank = site.input(0).map_or(0, |x| x.fact.shape.len());
-        rows::along(site, &[rank.saturating_sub(1)])
-    }
-
-    fn refuses_gradients(&self) -> bool {
-        true
+        rows_of_columns(site)
     }
 
     fn runs(&self) -> bool {
@@ -226,18 +219,12 @@ impl Operator for SvmClassifier {
                 (SliceMut::String(o), Labels::Texts(list)) => o[r].clone_from(&list[best]),
                 (other, _) => return no_type(other.dtype()),
             }
-            match &mut scores.data {
-                SliceMut::F32(o) => {
-                    o[r * width..][..width].iter_mut().zip(found).for_each(|(o, v)| *o = v as f32);
-                }
-                SliceMut::F64(o) => o[r * width..][..width].copy_from_slice(&found),
-                other => return no_type(other.dtype()),
-            }
+            write_floats(scores, r * width, found)?;
         }
         Ok(())
     }
 
-    super::ml::follows_precision!();
+    follows_precision!();
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::ml::{DOMAIN, follows_precision};
-use super::support::{fact, no_type, output};
+use super::ml::{DOMAIN, follows_precision, forward_only, rows_of_columns};
+use super::support::{fact, output, write_floats};
 use super::support_vectors::{DERIVATIVE, SupportVectors, list, numbers, rows_of};
 use crate::attributes::Attributes;
 use crate::error::{OpError, OpResult};
 use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::operator::{Arg, Definition, Operator};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
-use crate::tensor::{DType, SliceMut, View, ViewMut};
+use crate::rows::{Rows, RowsSite};
+use crate::tensor::{DType, View, ViewMut};
 
 /// SVMRegressor's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -71,17 +71,10 @@ impl Operator for SvmRegressor {
         Ok(vec![Fact::new(self.float, &[rows_of(fact(inputs, 0)?, self.columns())?, 1])])
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Other
-    }
+    forward_only!();
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        let rank = site.input(0).map_or(0, |x| x.fact.shape.len());
-        rows::along(site, &[rank.saturating_sub(1)])
-    }
-
-    fn refuses_gradients(&self) -> bool {
-        true
+        rows_of_columns(site)
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
@@ -99,12 +92,7 @@ impl Operator for SvmRegressor {
             }
         };
         let values = x.chunks_exact(self.columns().max(1)).map(value);
-        match &mut output(outputs, 0)?.data {
-            SliceMut::F32(o) => o.iter_mut().zip(values).for_each(|(o, v)| *o = v as f32),
-            SliceMut::F64(o) => o.iter_mut().zip(values).for_each(|(o, v)| *o = v),
-            other => return no_type(other.dtype()),
-        }
-        Ok(())
+        write_floats(output(outputs, 0)?, 0, values)
     }
 
     follows_precision!();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::elementwise::elementwise;
 use super::support::{float_as_input, map_float};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
-use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
-use crate::rows::{self, Rows, RowsSite};
+use crate::graph::ValueId;
+use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::tensor::{View, ViewMut};
 use pellucid_kernels::{Real, activation};
 
@@ -43,17 +43,7 @@ impl Operator for Swish {
         Attributes::new().with("alpha", Attribute::Float(self.alpha))
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        float_as_input(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Elementwise
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(float_as_input, Elementwise);
 
     fn derivative(&self, b: &mut Builder, site: &Site<'_>) -> OpResult<Option<Cotangents>> {
         let Some(g) = site.cotangents[0] else { return Ok(Some(vec![None])) };

@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ml::follows_precision;
-use super::support::{fact, no_type, output, view};
+use super::ml::{follows_precision, rows_of_columns};
+use super::support::{fact, no_type, output, view, write_floats};
 use crate::attributes::Attributes;
 use crate::error::{OpError, OpResult};
 use crate::graph::Fact;
 use crate::import::Import;
 use crate::operator::{Arg, Definition, Kind, Operator};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
-use crate::tensor::{DType, Slice, SliceMut, View, ViewMut};
+use crate::rows::{Rows, RowsSite};
+use crate::tensor::{DType, Slice, View, ViewMut};
 
 /// TfIdfVectorizer's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -168,8 +168,7 @@ impl Operator for TfIdfVectorizer {
     }
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        let rank = site.input(0).map_or(0, |x| x.fact.shape.len());
-        rows::along(site, &[rank.saturating_sub(1)])
+        rows_of_columns(site)
     }
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
@@ -185,13 +184,7 @@ impl Operator for TfIdfVectorizer {
         let rows = output(outputs, 0)?.shape.iter().product::<usize>().checked_div(width).unwrap_or(0);
         for r in 0..rows {
             let counts = self.count(&tokens[r * columns..(r + 1) * columns]);
-            match &mut output(outputs, 0)?.data {
-                SliceMut::F32(o) => o[r * width..][..width].copy_from_slice(&counts),
-                SliceMut::F64(o) => {
-                    o[r * width..][..width].iter_mut().zip(counts).for_each(|(o, v)| *o = f64::from(v));
-                }
-                other => return no_type(other.dtype()),
-            }
+            write_floats(output(outputs, 0)?, r * width, counts.into_iter().map(f64::from))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::composite::through_body;
 use super::forest::{AGGREGATES, Child, DERIVATIVE, Forest, MODES, Mode, Split, place};
-use super::ml::{DOMAIN, first};
+use super::ml::{DOMAIN, first, forward_only};
 use super::post_transform::PostTransform;
 use super::tree_ensemble_regressor::scores;
 use crate::attributes::Attributes;
@@ -12,7 +12,7 @@ use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::import::Import;
-use crate::operator::{Definition, Kind, Operator};
+use crate::operator::{Definition, Operator};
 use crate::refuse;
 use crate::tensor::Tensor;
 
@@ -151,13 +151,7 @@ impl Operator for TreeEnsemble {
         self.attributes.clone()
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Other
-    }
-
-    fn refuses_gradients(&self) -> bool {
-        true
-    }
+    forward_only!();
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let x = first(inputs)?;

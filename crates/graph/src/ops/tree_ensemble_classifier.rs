@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::composite::through_body;
 use super::forest::{DERIVATIVE, Forest, numbers};
-use super::ml::{DOMAIN, Labels, first, follows_precision};
+use super::ml::{DOMAIN, Labels, first, follows_precision, forward_only};
 use super::post_transform::PostTransform;
 use super::tree_ensemble_regressor::scores;
 use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::OpResult;
 use crate::graph::ValueId;
-use crate::operator::{Definition, Kind, Operator};
+use crate::operator::{Definition, Operator};
 use crate::refuse;
 use crate::tensor::DType;
 
@@ -99,13 +99,7 @@ impl Operator for TreeEnsembleClassifier {
         self.attributes.clone()
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Other
-    }
-
-    fn refuses_gradients(&self) -> bool {
-        true
-    }
+    forward_only!();
 
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let scores = scores(b, first(inputs)?, &self.forest, &self.base, self.float)?;

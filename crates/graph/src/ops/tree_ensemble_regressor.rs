@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::forest::{DERIVATIVE, Forest, numbers, write_numbers};
-use super::ml::{DOMAIN, first, follows_precision};
+use super::ml::{DOMAIN, first, follows_precision, forward_only, rows_of_columns};
 use super::post_transform::PostTransform;
-use super::support::{fact, no_type, output, view};
+use super::support::{fact, no_type, output, view, write_floats};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
-use crate::operator::{Arg, Definition, Kind, Operator};
+use crate::operator::{Arg, Definition, Operator};
 use crate::refuse;
-use crate::rows::{self, Rows, RowsSite};
-use crate::tensor::{DType, Slice, SliceMut, Tensor, View, ViewMut};
+use crate::rows::{Rows, RowsSite};
+use crate::tensor::{DType, Slice, Tensor, View, ViewMut};
 
 /// TreeEnsembleRegressor's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -99,17 +99,10 @@ impl Operator for TreeEnsembleRegressor {
         Ok(vec![Fact::new(self.float, &[rows, self.forest.targets])])
     }
 
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Other
-    }
+    forward_only!();
 
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        let rank = site.input(0).map_or(0, |x| x.fact.shape.len());
-        rows::along(site, &[rank.saturating_sub(1)])
-    }
-
-    fn refuses_gradients(&self) -> bool {
-        true
+        rows_of_columns(site)
     }
 
     fn runs(&self) -> bool {
@@ -135,12 +128,7 @@ impl Operator for TreeEnsembleRegressor {
                 for row in 0..output.shape[0] {
                     let row_of = &$v[row * columns..][..columns];
                     self.forest.scores(|i| row_of[i] as f64, &mut sums, &mut reached);
-                    let at = row * targets..(row + 1) * targets;
-                    match &mut output.data {
-                        SliceMut::F32(o) => o[at].iter_mut().zip(&sums).for_each(|(o, &s)| *o = s as f32),
-                        SliceMut::F64(o) => o[at].copy_from_slice(&sums),
-                        other => return no_type(other.dtype()),
-                    }
+                    write_floats(output, row * targets, sums.iter().copied())?;
                 }
             };
         }

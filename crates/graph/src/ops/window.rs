@@ -1,8 +1,11 @@
 //! Windows that slide over spatial axes: the attributes that convolutions and pools share, and the sizes that follow from them.
 
+use super::support::fact;
 use crate::attributes::{Attribute, Attributes};
 use crate::error::{OpError, OpResult};
+use crate::graph::Fact;
 use crate::import::Import;
+use crate::operator::Arg;
 use crate::refuse;
 use crate::rows::{Rows, RowsSite, same_in_all_rows};
 use pellucid_kernels::convolution::Axis;
@@ -214,6 +217,15 @@ pub(crate) fn check_rank(spatial: usize, kernel: usize) -> OpResult<()> {
         refuse!("a kernel of {kernel} dimensions for {spatial} spatial axes");
     }
     Ok(())
+}
+
+/// The type and shape of what keeps one element of each channel: the spatial axes stay as dimensions of size one.
+pub(crate) fn infer_global(inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+    let x = fact(inputs, 0)?;
+    let (records, channels, spatial) = split(&x.shape)?;
+    let ones = spatial.iter().map(|_| 1);
+    let shape: Vec<usize> = [records, channels].into_iter().chain(ones).collect();
+    Ok(vec![Fact::new(x.dtype, &shape)])
 }
 
 /// Records, channels and spatial sizes of a shape.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use super::elementwise::{bools, logic};
+use super::elementwise::{bools, elementwise, logic};
 use crate::error::OpResult;
-use crate::graph::Fact;
-use crate::operator::{Arg, Definition, Kind, Operator};
-use crate::rows::{self, Rows, RowsSite};
+use crate::operator::{Definition, Operator};
 use crate::tensor::{View, ViewMut};
 
 /// Xor's entry in the table.
@@ -33,17 +31,7 @@ impl Operator for Xor {
         &DEFINITION
     }
 
-    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        bools(inputs)
-    }
-
-    fn kind(&self, _active: &[bool]) -> Kind {
-        Kind::Constant
-    }
-
-    fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
-        rows::elementwise(site)
-    }
+    elementwise!(bools, Constant);
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         logic(inputs, outputs, |a, b| a ^ b)
