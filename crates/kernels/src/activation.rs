@@ -32,6 +32,27 @@ pub fn gelu_tanh<T: Real>(x: T) -> T {
     T::of(0.5) * x * (T::ONE + inner.tanh())
 }
 
+/// The derivative of [`gelu`]: Φ(x) + x · φ(x), with the normal density φ.
+#[inline(always)]
+pub fn gelu_slope<T: Real>(x: T) -> T {
+    let scaled = x * T::of(std::f64::consts::FRAC_1_SQRT_2);
+    // The error function has this exponential in it too, and needs no second one.
+    let density = T::of(NORMAL_DENSITY) * (-(scaled * scaled)).exp();
+    T::of(0.5) * (T::ONE + scaled.erf()) + x * density
+}
+
+/// The derivative of [`gelu_tanh`]: (1 + t)/2 + x/2 · (1 − t²) · √(2/π) · (1 + 3 · 0.044715 · x²), where t is the hyperbolic tangent within.
+#[inline(always)]
+pub fn gelu_tanh_slope<T: Real>(x: T) -> T {
+    let square = x * x;
+    let t = (T::of(GELU_SCALE) * (x + T::of(GELU_CUBE) * square * x)).tanh();
+    let inner = T::ONE + T::of(3.0 * GELU_CUBE) * square;
+    T::of(0.5) * (T::ONE + t) + T::of(0.5 * GELU_SCALE) * x * (T::ONE - t * t) * inner
+}
+
+/// 1/√(2π), the normal density at 0.
+const NORMAL_DENSITY: f64 = 0.398_942_280_401_432_7;
+
 /// √(2/π), of [`gelu_tanh`].
 pub const GELU_SCALE: f64 = 0.797_884_560_802_865_4;
 /// The factor of the cube in [`gelu_tanh`].

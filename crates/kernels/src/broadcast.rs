@@ -1,7 +1,7 @@
 //! Elementwise work on inputs that are broadcast as numpy does.
 
 use crate::real::Real;
-use crate::vector::widest;
+use crate::vector::for_widest;
 
 /// The shape that inputs broadcast to; `None` where they do not.
 pub fn broadcast_shape(shapes: &[&[usize]]) -> Option<Vec<usize>> {
@@ -29,6 +29,14 @@ pub fn walk<const N: usize>(
     inputs: [&[usize]; N],
     mut body: impl FnMut(usize, [usize; N], usize, [usize; N]),
 ) {
+    // The common case takes no memory.
+    if inputs.iter().all(|input| *input == shape || input.iter().all(|&n| n == 1)) {
+        let len = shape.iter().product();
+        if len > 0 {
+            body(0, [0; N], len, inputs.map(|input| usize::from(input == shape && len > 1)));
+        }
+        return;
+    }
     // Dimensions from the innermost outwards, neighbours joined where all inputs run through both alike.
     let rank = shape.len();
     let mut dims: Vec<(usize, [usize; N])> = Vec::with_capacity(rank.max(1));
@@ -83,28 +91,33 @@ pub fn walk<const N: usize>(
 }
 
 /// `f` of each element.
-#[inline]
+#[inline(always)]
 pub fn map<A, T>(x: &[A], out: &mut [T], f: impl Fn(&A) -> T) {
     for (o, x) in out.iter_mut().zip(x) {
         *o = f(x);
     }
 }
 
-/// As [`map`], compiled for the machine's vector instructions.
-pub fn map_real<T: Real>(x: &[T], out: &mut [T], f: impl Fn(&T) -> T) {
-    widest(|| map(x, out, f));
-}
+for_widest! {
+    /// As [`map`], compiled for the machine's vector instructions.
+    pub fn map_real<T: Real, F: Fn(&T) -> T>(x: &[T], out: &mut [T], f: F) {
+        map(x, out, f);
+    }
 
-/// `sum[i] + factor · x[i]`, in place; without the sum where `fresh` says so.
-pub fn add_scaled<T: Real>(sum: &mut [T], x: &[T], factor: T, fresh: bool) {
-    widest(|| {
+    /// `sum[i] + factor · x[i]`, in place; without the sum where `fresh` says so.
+    pub fn add_scaled<T: Real>(sum: &mut [T], x: &[T], factor: T, fresh: bool) {
         let pairs = sum.iter_mut().zip(x);
         if fresh {
             pairs.for_each(|(s, x)| *s = factor * *x);
         } else {
             pairs.for_each(|(s, x)| *s += factor * *x);
         }
-    });
+    }
+
+    /// As [`along`], compiled for the machine's vector instructions.
+    fn along_widest<T: Real, F: Fn(&T, &T) -> T>(of: (&[T], &[T]), at: [usize; 2], steps: [usize; 2], out: &mut [T], f: &F) {
+        along(of, at, steps, out, f);
+    }
 }
 
 /// `f` of each pair of elements, broadcast to `shape`.
@@ -125,8 +138,7 @@ pub fn zip_real<T: Real>(
     f: impl Fn(&T, &T) -> T,
 ) {
     walk(shape, [x_shape, y_shape], |o, at, n, steps| {
-        let out = &mut out[o..o + n];
-        widest(|| along((x, y), at, steps, out, &f));
+        along_widest((x, y), at, steps, &mut out[o..o + n], &f)
     });
 }
 

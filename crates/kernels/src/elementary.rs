@@ -4,7 +4,7 @@
 //! last place at most; the tests hold them to that against double precision.
 
 use crate::real::Real;
-use crate::vector::{by_instructions, instructions};
+use crate::vector::for_widest;
 
 #[inline(always)]
 fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
@@ -104,29 +104,15 @@ pub fn erf(x: f32) -> f32 {
 
 /// Functions of every element of a slice, compiled for the machine's vector instructions.
 macro_rules! along {
-    ($($(#[$doc:meta])* $name:ident: |$v:ident| $body:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: |$v:ident| $body:expr;)*) => { for_widest! {$(
         $(#[$doc])*
         pub fn $name<T: Real>(x: &[T], out: &mut [T]) {
-            #[inline(always)]
-            fn run<T: Real>(x: &[T], out: &mut [T]) {
-                for (o, x) in out.iter_mut().zip(x) {
-                    let $v = *x;
-                    *o = $body;
-                }
+            for (o, x) in out.iter_mut().zip(x) {
+                let $v = *x;
+                *o = $body;
             }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            fn avx512<T: Real>(x: &[T], out: &mut [T]) {
-                run(x, out);
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2<T: Real>(x: &[T], out: &mut [T]) {
-                run(x, out);
-            }
-            by_instructions!(instructions(), avx512(x, out), avx2(x, out), run(x, out));
         }
-    )*};
+    )*} };
 }
 
 along! {
@@ -142,6 +128,10 @@ along! {
     gelu_of: |v| crate::activation::gelu(v);
     /// [`gelu_tanh`](crate::activation::gelu_tanh) of each element.
     gelu_tanh_of: |v| crate::activation::gelu_tanh(v);
+    /// [`gelu_slope`](crate::activation::gelu_slope) of each element.
+    gelu_slope_of: |v| crate::activation::gelu_slope(v);
+    /// [`gelu_tanh_slope`](crate::activation::gelu_tanh_slope) of each element.
+    gelu_tanh_slope_of: |v| crate::activation::gelu_tanh_slope(v);
 }
 
 #[cfg(test)]

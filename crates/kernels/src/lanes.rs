@@ -27,6 +27,54 @@ pub trait Lanes: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self - other`.
     unsafe fn subtract(self, other: Self) -> Self;
+    /// Of the numbers of both, one after the other, those in even places, and those in odd ones.
+    unsafe fn sorted(self, other: Self) -> (Self, Self);
+    /// The numbers of both in turn.
+    unsafe fn zipped(self, other: Self) -> (Self, Self);
+}
+
+/// `M · COUNT` numbers by their place's remainder: the `j`-th of these has the places `j`, `M + j`, … `M` is 2 or 4.
+///
+/// # Safety
+///
+/// As [`Lanes`] has it; the numbers are at `from`.
+#[inline(always)]
+pub(crate) unsafe fn load_by_remainder<V: Lanes, const M: usize>(from: *const V::Item) -> [V; M] {
+    const { assert!(M == 2 || M == 4) };
+    // SAFETY: the caller's.
+    unsafe {
+        let mut v: [V; M] = std::array::from_fn(|i| V::load(from.add(i * V::COUNT)));
+        (v[0], v[1]) = v[0].sorted(v[1]);
+        if M == 4 {
+            (v[2], v[3]) = v[2].sorted(v[3]);
+            let (even, odd) = (v[0].sorted(v[2]), v[1].sorted(v[3]));
+            (v[0], v[1], v[2], v[3]) = (even.0, odd.0, even.1, odd.1);
+        }
+        v
+    }
+}
+
+/// Writes what [`load_by_remainder`] reads.
+///
+/// # Safety
+///
+/// As [`Lanes`] has it; there is room for `M · COUNT` numbers at `to`.
+#[inline(always)]
+pub(crate) unsafe fn store_by_remainder<V: Lanes, const M: usize>(mut v: [V; M], to: *mut V::Item) {
+    const { assert!(M == 2 || M == 4) };
+    // SAFETY: the caller's.
+    unsafe {
+        if M == 4 {
+            let (even, odd) = (v[0].zipped(v[2]), v[1].zipped(v[3]));
+            (v[0], v[1]) = even.0.zipped(odd.0);
+            (v[2], v[3]) = even.1.zipped(odd.1);
+        } else {
+            (v[0], v[1]) = v[0].zipped(v[1]);
+        }
+        for (i, v) in v.into_iter().enumerate() {
+            v.store(to.add(i * V::COUNT));
+        }
+    }
 }
 
 /// Numbers in an array: what every machine has.
@@ -68,6 +116,16 @@ impl<T: Real> Lanes for Plain<T> {
     unsafe fn subtract(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
     }
+    #[inline(always)]
+    unsafe fn sorted(self, other: Self) -> (Self, Self) {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        (Self([a, c, e, g]), Self([b, d, f, h]))
+    }
+    #[inline(always)]
+    unsafe fn zipped(self, other: Self) -> (Self, Self) {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        (Self([a, e, b, f]), Self([c, g, d, h]))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -76,7 +134,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($register:ident, $item:ident, $count:literal, $load:ident, $store:ident, $splat:ident, $fused:ident, $add:ident, $subtract:ident) => {
+        ($register:ident, $item:ident, $count:literal, $load:ident, $store:ident, $splat:ident, $fused:ident, $add:ident, $subtract:ident, $sorted:ident, $zipped:ident) => {
             // SAFETY (of all the calls): the caller says that the machine has these instructions, and that the numbers are there.
             impl Lanes for $register {
                 type Item = $item;
@@ -106,6 +164,14 @@ mod x86 {
                 unsafe fn subtract(self, other: Self) -> Self {
                     unsafe { $subtract(self, other) }
                 }
+                #[inline(always)]
+                unsafe fn sorted(self, other: Self) -> (Self, Self) {
+                    unsafe { $sorted(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn zipped(self, other: Self) -> (Self, Self) {
+                    unsafe { $zipped(self, other) }
+                }
             }
         };
     }
@@ -119,7 +185,9 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
-        _mm512_sub_ps
+        _mm512_sub_ps,
+        sorted_512_ps,
+        zipped_512_ps
     );
     lanes!(
         __m512d,
@@ -130,7 +198,9 @@ mod x86 {
         _mm512_set1_pd,
         _mm512_fmadd_pd,
         _mm512_add_pd,
-        _mm512_sub_pd
+        _mm512_sub_pd,
+        sorted_512_pd,
+        zipped_512_pd
     );
     lanes!(
         __m256,
@@ -141,7 +211,9 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
-        _mm256_sub_ps
+        _mm256_sub_ps,
+        sorted_256_ps,
+        zipped_256_ps
     );
     lanes!(
         __m256d,
@@ -152,6 +224,127 @@ mod x86 {
         _mm256_set1_pd,
         _mm256_fmadd_pd,
         _mm256_add_pd,
-        _mm256_sub_pd
+        _mm256_sub_pd,
+        sorted_256_pd,
+        zipped_256_pd
     );
+
+    // SAFETY (of all that follow): as above; nothing but registers is touched.
+
+    #[inline(always)]
+    unsafe fn sorted_512_ps(a: __m512, b: __m512) -> (__m512, __m512) {
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+            (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zipped_512_ps(a: __m512, b: __m512) -> (__m512, __m512) {
+        unsafe {
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            (_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sorted_512_pd(a: __m512d, b: __m512d) -> (__m512d, __m512d) {
+        unsafe {
+            let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            let odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+            (_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zipped_512_pd(a: __m512d, b: __m512d) -> (__m512d, __m512d) {
+        unsafe {
+            let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+            let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+            (_mm512_permutex2var_pd(a, low, b), _mm512_permutex2var_pd(a, high, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sorted_256_ps(a: __m256, b: __m256) -> (__m256, __m256) {
+        unsafe {
+            // Both halves of a register are sorted for themselves, and their pairs then put in order.
+            let in_order = |v: __m256| _mm256_castpd_ps(_mm256_permute4x64_pd::<0xD8>(_mm256_castps_pd(v)));
+            (in_order(_mm256_shuffle_ps::<0x88>(a, b)), in_order(_mm256_shuffle_ps::<0xDD>(a, b)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zipped_256_ps(a: __m256, b: __m256) -> (__m256, __m256) {
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sorted_256_pd(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+        unsafe {
+            let (even, odd) = (_mm256_shuffle_pd::<0>(a, b), _mm256_shuffle_pd::<0xF>(a, b));
+            (_mm256_permute4x64_pd::<0xD8>(even), _mm256_permute4x64_pd::<0xD8>(odd))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zipped_256_pd(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            (_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sorts and merges 2 and 4 registers of numbers.
+    #[inline(always)]
+    fn sort_and_merge<V: Lanes>() {
+        fn check<V: Lanes, const M: usize>() {
+            let n = M * V::COUNT;
+            let from: Vec<V::Item> = (0..n).map(|i| V::Item::of(i as f64)).collect();
+            let (mut sorted, mut back) = (vec![V::Item::ZERO; n], vec![V::Item::ZERO; n]);
+            // SAFETY: only called where the machine has the instructions; the slices have M registers of numbers.
+            unsafe {
+                let parts = load_by_remainder::<V, M>(from.as_ptr());
+                parts
+                    .into_iter()
+                    .enumerate()
+                    .for_each(|(j, v)| v.store(sorted.as_mut_ptr().add(j * V::COUNT)));
+                store_by_remainder(parts, back.as_mut_ptr());
+            }
+            for (i, v) in sorted.iter().enumerate() {
+                assert_eq!(v.wide(), (i % V::COUNT * M + i / V::COUNT) as f64);
+            }
+            assert_eq!(from, back);
+        }
+        check::<V, 2>();
+        check::<V, 4>();
+    }
+
+    #[test]
+    fn numbers_are_sorted_by_remainder_and_merged_again() {
+        sort_and_merge::<Plain<f32>>();
+        #[cfg(target_arch = "x86_64")]
+        {
+            use crate::vector::{Instructions, instructions};
+            use std::arch::x86_64::*;
+            if instructions() >= Instructions::Avx2 {
+                sort_and_merge::<__m256>();
+                sort_and_merge::<__m256d>();
+            }
+            if instructions() >= Instructions::Avx512 {
+                sort_and_merge::<__m512>();
+                sort_and_merge::<__m512d>();
+            }
+        }
+    }
 }

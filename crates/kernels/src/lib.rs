@@ -17,6 +17,7 @@ pub mod pool;
 pub mod random;
 pub mod real;
 pub mod reduce;
+mod scratch;
 pub mod vector;
 
 pub use real::Real;

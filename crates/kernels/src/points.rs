@@ -1,50 +1,44 @@
 //! Points that lie side by side: values along a line, and weighted sums in a fixed order.
 
 use crate::real::Real;
-use crate::vector::{by_instructions, instructions, widest};
+use crate::vector::for_widest;
 
 /// The chains that a sum over points is split into: point `k` of a sum belongs to chain `k % LANES`.
 pub const LANES: usize = 16;
 
-/// `start[i] + at[p] · difference[i]` for each element, written to row `i` of `out`, which has `width` elements, from `left` on.
-pub fn lines<T: Real>(start: &[T], difference: &[T], at: &[T], out: &mut [T], (width, left): (usize, usize)) {
-    widest(|| {
+for_widest! {
+    /// `start[i] + at[p] · difference[i]` for each element, written to row `i` of `out`, which has `width` elements, from `left` on.
+    pub fn lines<T: Real>(start: &[T], difference: &[T], at: &[T], out: &mut [T], place: (usize, usize)) {
+        let (width, left) = place;
         for ((row, start), difference) in out.chunks_exact_mut(width.max(1)).zip(start).zip(difference) {
             for (o, at) in row[left..left + at.len()].iter_mut().zip(at) {
                 *o = *start + *at * *difference;
             }
         }
-    });
-}
+    }
 
-/// `start[i] + at · difference[i]` for each element of a point.
-pub fn line_point<T: Real>(start: &[T], difference: &[T], at: T, out: &mut [T]) {
-    widest(|| {
+    /// `start[i] + at · difference[i]` for each element of a point.
+    pub fn line_point<T: Real>(start: &[T], difference: &[T], at: T, out: &mut [T]) {
         for ((o, s), d) in out.iter_mut().zip(start).zip(difference) {
             *o = *s + at * *d;
         }
-    });
-}
+    }
 
-/// Adds `weights[p] · x[p]`, for the points that stand from `left` on in each row of `width` elements of `x`, to the chains of the row. The first
-/// of them is point `first` of the sum.
-pub fn add_weighted<T: Real>(chains: &mut [T], x: &[T], place: (usize, usize), weights: &[T], first: usize) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    fn avx512<T: Real>(chains: &mut [T], x: &[T], place: (usize, usize), weights: &[T], first: usize) {
+    /// Adds `weights[p] · x[p]`, for the points that stand from `left` on in each row of `width` elements of `x`, to the chains of the row. The
+    /// first of them is point `first` of the sum.
+    pub fn add_weighted<T: Real>(chains: &mut [T], x: &[T], place: (usize, usize), weights: &[T], first: usize) {
         add_rows(chains, x, place, weights, first);
     }
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2<T: Real>(chains: &mut [T], x: &[T], place: (usize, usize), weights: &[T], first: usize) {
-        add_rows(chains, x, place, weights, first);
+
+    /// Adds the chains of each row up, pairwise, and clears them.
+    pub fn fold<T: Real>(chains: &mut [T], sums: &mut [T]) {
+        for (chains, sum) in chains.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
+            let eight: [T; 8] = std::array::from_fn(|l| chains[l] + chains[l + 8]);
+            let four: [T; 4] = std::array::from_fn(|l| eight[l] + eight[l + 4]);
+            *sum = (four[0] + four[2]) + (four[1] + four[3]);
+            *chains = [T::ZERO; LANES];
+        }
     }
-    by_instructions!(
-        instructions(),
-        avx512(chains, x, place, weights, first),
-        avx2(chains, x, place, weights, first),
-        add_rows(chains, x, place, weights, first)
-    );
 }
 
 #[inline(always)]
@@ -82,18 +76,6 @@ fn add_rows<T: Real>(chains: &mut [T], x: &[T], (width, left): (usize, usize), w
         }
         *chains = sums;
     }
-}
-
-/// Adds the chains of each row up, pairwise, and clears them.
-pub fn fold<T: Real>(chains: &mut [T], sums: &mut [T]) {
-    widest(|| {
-        for (chains, sum) in chains.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
-            let eight: [T; 8] = std::array::from_fn(|l| chains[l] + chains[l + 8]);
-            let four: [T; 4] = std::array::from_fn(|l| eight[l] + eight[l + 4]);
-            *sum = (four[0] + four[2]) + (four[1] + four[3]);
-            *chains = [T::ZERO; LANES];
-        }
-    });
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub trait Real:
     crate::matrix::Multiply
     + crate::matrix::MultiplyLeft
     + crate::convolution::Convolve
+    + crate::scratch::Scratch
     + Copy
     + Default
     + PartialOrd

@@ -74,6 +74,35 @@ macro_rules! by_instructions {
 
 pub(crate) use by_instructions;
 
+/// Functions that are compiled for each set of instructions, and run the widest. What they call has to be inlined into them.
+macro_rules! for_widest {
+    ($($(#[$about:meta])* $public:vis fn $name:ident<$($generic:ident: $bound:path),*>($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {$(
+        $(#[$about])*
+        $public fn $name<$($generic: $bound),*>($($argument: $type),*) {
+            #[inline(always)]
+            fn plain<$($generic: $bound),*>($($argument: $type),*) $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512<$($generic: $bound),*>($($argument: $type),*) {
+                plain($($argument),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2<$($generic: $bound),*>($($argument: $type),*) {
+                plain($($argument),*);
+            }
+            $crate::vector::by_instructions!(
+                $crate::vector::instructions(),
+                avx512($($argument),*),
+                avx2($($argument),*),
+                plain($($argument),*)
+            );
+        }
+    )*};
+}
+
+pub(crate) use for_widest;
+
 /// Calls `f`, compiled for the widest instructions, where `f` is small enough to be inlined.
 ///
 /// Plain arithmetic is never fused or reordered, so it has the same bits on all of them.

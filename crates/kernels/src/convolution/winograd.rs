@@ -9,8 +9,9 @@
 
 use super::product::{MOST_SUMS, Tile, tall};
 use super::{Axis, Convolution, Direction};
-use crate::lanes::{Lanes, Plain};
+use crate::lanes::{Lanes, Plain, load_by_remainder, store_by_remainder};
 use crate::real::Real;
+use crate::scratch;
 use crate::vector::{by_instructions, instructions, widest};
 
 /// The fewest channels, read and written, that are worth it.
@@ -215,14 +216,15 @@ fn tiled<V: Lanes, const TALL: usize, const M: usize, const N: usize>(
     let rows = to.next_multiple_of(tall);
     let together = (rows * from / (from + to)).clamp(LEAST_TILES, MOST_TILES).min(all).next_multiple_of(wide);
     let frame_rows = (together.div_ceil(across) + 2).min(high + 1);
+    let part = frame_rows * across + V::COUNT;
     let mut room = Room {
-        line: vec![zero; M * (across + 1)],
-        frame: vec![zero; M * M * frame_rows * (across + 1) + MOST_LANES],
-        flat: vec![zero; N * N * (together + MOST_LANES)],
+        line: vec![zero; M * (across.next_multiple_of(V::COUNT) + 1)],
+        frame: scratch::Room::new(M * N * part),
+        flat: scratch::Room::new(N * N * (together + MOST_LANES)),
         stage: [zero; MOST_SUMS],
     };
-    let mut elements = vec![zero; N * N * from * together];
-    let mut products = vec![zero; rows * N * N * together];
+    let mut elements = scratch::Room::new(N * N * from * together);
+    let mut products = scratch::Room::new(rows * N * N * together);
     for first in (0..all).step_by(together) {
         let count = together.min(all - first);
         let panels = count.div_ceil(wide);
@@ -262,20 +264,20 @@ fn tiled<V: Lanes, const TALL: usize, const M: usize, const N: usize>(
             spread::<V, M, N>(products, bias, together, count, &mut room.flat);
             for s in &segments {
                 let out = &mut out[(s.record * to + k) * written..][..written];
-                write::<_, M>(filter.out, s, &room.flat, together, out);
+                write::<V, M>(filter.out, s, &room.flat, together, out);
             }
         }
     }
 }
 
 /// Scratch space.
-struct Room<T> {
+struct Room<T: Real> {
     /// A row of the source, with zeros around it.
     line: Vec<T>,
-    /// Rows of the source, their elements sorted by their remainders in both directions.
-    frame: Vec<T>,
+    /// Rows of the source by their remainder, and for each column of a tile the elements that tiles have there.
+    frame: scratch::Room<T>,
     /// A row of tiles for each element.
-    flat: Vec<T>,
+    flat: scratch::Room<T>,
     stage: [T; MOST_SUMS],
 }
 
@@ -293,54 +295,60 @@ fn gather<V: Lanes, const M: usize, const N: usize>(
     let Room { line, frame, flat, .. } = room;
     let (Some(start), Some(end)) = (span.first(), span.last()) else { return };
     let rows = end.row - start.row + 1;
-    let (row, part) = (across + 1, (rows + 1) * (across + 1));
+    let part = (rows + 1) * across + V::COUNT;
+    assert!(M * N * part <= frame.len() && M * (across.next_multiple_of(V::COUNT) + 1) <= line.len());
     // What of a row of the source lies in a line.
     let shift = filter.before[1];
     let first = (-shift).clamp(0, wide as i64) as usize;
-    let last = ((line.len() as i64 - shift).clamp(first as i64, wide as i64)) as usize;
+    let last = (((M * across + 2) as i64 - shift).clamp(first as i64, wide as i64)) as usize;
     for f in 0..rows * M + 2 {
         let y = (start.row * M + f) as i64 - filter.before[0];
-        let parts = frame[f % M * M * part..][..M * part].chunks_exact_mut(part);
-        let parts = parts.map(|part| &mut part[f / M * row..][..row]);
+        let parts = f % M * N * part + f / M * across;
         match usize::try_from(y) {
             Ok(y) if y < high && first < last => {
                 let at = (first as i64 + shift) as usize;
                 line[at..at + last - first].copy_from_slice(&x[y * wide + first..y * wide + last]);
-                for (j, part) in parts.enumerate() {
-                    for (to, from) in part.iter_mut().zip(line.as_chunks::<M>().0) {
-                        *to = from[j];
+                for tile in (0..across).step_by(V::COUNT) {
+                    // SAFETY: the line goes on for a tile behind the last register; what is written behind a row is its part's next row, written
+                    // later, or room left at its end, as was checked.
+                    unsafe {
+                        let from = line.as_ptr().add(M * tile);
+                        let own = load_by_remainder::<V, M>(from);
+                        let next = load_by_remainder::<V, M>(from.add(M));
+                        for (j, v) in own.into_iter().chain(next).enumerate().take(N) {
+                            v.store(frame.as_mut_ptr().add(parts + j * part + tile));
+                        }
                     }
                 }
             }
-            _ => parts.for_each(|part| part.fill(V::Item::ZERO)),
+            _ => (0..N).for_each(|j| frame[parts + j * part..][..across].fill(V::Item::ZERO)),
         }
     }
-    for s in span {
-        for step in (0..s.count).step_by(V::COUNT) {
-            let at = (s.row - start.row) * row + s.first + step;
-            let to = s.column + step;
-            assert!((M * M - 1) * part + at + row + 1 + V::COUNT <= frame.len());
-            assert!(to + V::COUNT <= together + MOST_LANES && flat.len() >= N * N * (together + MOST_LANES));
-            // SAFETY: the farthest places were just checked.
-            unsafe {
-                let zero = V::splat(V::Item::ZERO);
-                let mut half = [[zero; N]; N];
-                for j in 0..N {
-                    let mut column = [zero; N];
-                    for (i, v) in column.iter_mut().enumerate() {
-                        let place = (i % M * M + j % M) * part + i / M * row + j / M + at;
-                        *v = V::load(frame.as_ptr().add(place));
-                    }
-                    let column = to_elements::<V, N>(column);
-                    for (half, v) in half.iter_mut().zip(column) {
-                        half[j] = v;
-                    }
+    // The tiles of neighbouring rows lie one after the other.
+    let count: usize = span.iter().map(|s| s.count).sum();
+    for step in (0..count).step_by(V::COUNT) {
+        let (at, to) = (start.first + step, start.column + step);
+        assert!(at + across + V::COUNT <= part);
+        assert!(to + V::COUNT <= together + MOST_LANES && flat.len() >= N * N * (together + MOST_LANES));
+        // SAFETY: the farthest places were just checked.
+        unsafe {
+            let zero = V::splat(V::Item::ZERO);
+            let mut half = [[zero; N]; N];
+            for j in 0..N {
+                let mut column = [zero; N];
+                for (i, v) in column.iter_mut().enumerate() {
+                    let place = (i % M * N + j) * part + i / M * across + at;
+                    *v = V::load(frame.as_ptr().add(place));
                 }
-                for (a, half) in half.iter().enumerate() {
-                    let line = to_elements::<V, N>(*half);
-                    for (b, v) in line.into_iter().enumerate() {
-                        v.store(flat.as_mut_ptr().add((a * N + b) * (together + MOST_LANES) + to));
-                    }
+                let column = to_elements::<V, N>(column);
+                for (half, v) in half.iter_mut().zip(column) {
+                    half[j] = v;
+                }
+            }
+            for (a, half) in half.iter().enumerate() {
+                let line = to_elements::<V, N>(*half);
+                for (b, v) in line.into_iter().enumerate() {
+                    v.store(flat.as_mut_ptr().add((a * N + b) * (together + MOST_LANES) + to));
                 }
             }
         }
@@ -434,25 +442,30 @@ fn spread<V: Lanes, const M: usize, const N: usize>(
 
 /// Writes the outputs of a segment's tiles to their places.
 #[inline(always)]
-fn write<T: Real, const M: usize>(
+fn write<V: Lanes, const M: usize>(
     [high, wide]: [usize; 2],
     s: &Segment,
-    flat: &[T],
+    flat: &[V::Item],
     together: usize,
-    out: &mut [T],
+    out: &mut [V::Item],
 ) {
+    assert!(flat.len() >= M * M * together + V::COUNT && s.column + s.count <= together);
+    let mut stage = [V::Item::ZERO; 4 * MOST_LANES];
     for i in 0..M.min(high - s.row * M) {
-        let lines: [&[T]; M] = std::array::from_fn(|j| &flat[(i * M + j) * together + s.column..][..s.count]);
         let start = (s.row * M + i) * wide + s.first * M;
         let length = (s.count * M).min(wide - s.first * M);
-        let (tiles, rest) = out[start..start + length].as_chunks_mut::<M>();
-        for (t, tile) in tiles.iter_mut().enumerate() {
-            for (v, line) in tile.iter_mut().zip(lines) {
-                *v = line[t];
+        for (t, out) in out[start..start + length].chunks_mut(M * V::COUNT).enumerate() {
+            // SAFETY: there is a register of tiles from each place on, as was checked; both places that are written have room for `M` registers.
+            unsafe {
+                let line = |j| V::load(flat.as_ptr().add((i * M + j) * together + s.column + t * V::COUNT));
+                let tiles: [V; M] = std::array::from_fn(line);
+                if out.len() == M * V::COUNT {
+                    store_by_remainder(tiles, out.as_mut_ptr());
+                } else {
+                    store_by_remainder(tiles, stage.as_mut_ptr());
+                    out.copy_from_slice(&stage[..out.len()]);
+                }
             }
-        }
-        for (v, line) in rest.iter_mut().zip(lines) {
-            *v = line[s.count - 1];
         }
     }
 }

@@ -12,10 +12,11 @@ pub use tile::Job;
 
 use crate::lanes::{Lanes, Plain};
 use crate::real::Real;
+use crate::scratch::Room;
 use crate::vector::{Instructions, by_instructions, instructions};
 
 /// How a matrix lies in its slice: rows, columns, and whether it is stored transposed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matrix {
     /// The number of rows, as it is used.
     pub rows: usize,
@@ -87,7 +88,8 @@ impl<T: Real> Packed<T> {
     fn with(instructions: Instructions, b: &[T], is: Matrix) -> Self {
         let size = is.rows * is.columns;
         assert!(size <= b.len(), "a slice is shorter than its matrix");
-        let panels = tile::pack(&b[..size], is, width::<T>(instructions));
+        let mut panels = vec![T::ZERO; tile::packed_len(is, width::<T>(instructions))];
+        tile::pack(&b[..size], is, width::<T>(instructions), &mut panels);
         Self { rows: is.rows, columns: is.columns, instructions, panels }
     }
 
@@ -106,28 +108,40 @@ impl<T: Real> Packed<T> {
 ///
 /// Panics where a slice is shorter than its matrix, or the inner dimensions differ.
 pub fn product<T: Real>(a: (&[T], Matrix), (b, b_is): (&[T], Matrix), finish: Finish<'_, T>, out: &mut [T]) {
+    let size = b_is.rows * b_is.columns;
+    assert!(size <= b.len(), "a slice is shorter than its matrix");
     if a.1.rows > 0 {
-        product_packed(a, &Packed::new(b, b_is), finish, out);
+        let instructions = instructions();
+        let width = width::<T>(instructions);
+        let mut panels = Room::new(tile::packed_len(b_is, width));
+        tile::pack(&b[..size], b_is, width, &mut panels);
+        run(instructions, a, (&panels, b_is.rows, b_is.columns), finish, out);
     }
 }
 
 /// As [`product`], with a right factor that has been laid out before.
-pub fn product_packed<T: Real>(
+pub fn product_packed<T: Real>(a: (&[T], Matrix), b: &Packed<T>, finish: Finish<'_, T>, out: &mut [T]) {
+    run(b.instructions, a, (&b.panels, b.rows, b.columns), finish, out);
+}
+
+/// The product with a right factor of so many rows and columns, laid out for some instructions.
+fn run<T: Real>(
+    instructions: Instructions,
     (a, a_is): (&[T], Matrix),
-    b: &Packed<T>,
+    (panels, rows, n): (&[T], usize, usize),
     finish: Finish<'_, T>,
     out: &mut [T],
 ) {
-    let (m, k, n) = (a_is.rows, a_is.columns, b.columns);
-    assert_eq!(k, b.rows, "inner dimensions");
+    let (m, k) = (a_is.rows, a_is.columns);
+    assert_eq!(k, rows, "inner dimensions");
     assert!(m * k <= a.len() && m * n <= out.len(), "a slice is shorter than its matrix");
     assert!(finish.bias.is_none_or(|v| v.len() >= n), "a bias is shorter than the rows");
     assert!(!matches!(finish.after, After::Gate(v) if v.len() < m * n), "a gate is smaller than the product");
     if m == 0 || n == 0 {
         return;
     }
-    let job = Job { a: &a[..m * k], a_is, b: &b.panels, n, finish };
-    T::multiply(b.instructions, &job, &mut out[..m * n]);
+    let job = Job { a: &a[..m * k], a_is, b: panels, n, finish };
+    T::multiply(instructions, &job, &mut out[..m * n]);
 }
 
 /// The columns of a tile: two vector registers of the wider sets.

@@ -37,14 +37,26 @@ fn panels(n: usize, width: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(width).map(move |first| (first, if n - first <= width / 2 { width / 2 } else { width }))
 }
 
+/// How many numbers [`pack`] writes.
+pub(super) fn packed_len(is: Matrix, width: usize) -> usize {
+    if is.columns < NARROW {
+        return is.rows * is.columns;
+    }
+    panels(is.columns, width).map(|(_, width)| width * is.rows).sum()
+}
+
 /// Lays a matrix out in panels of columns, each with its elements of a row side by side; a narrow one column by column.
-pub(super) fn pack<T: Real>(b: &[T], is: Matrix, width: usize) -> Vec<T> {
+pub(super) fn pack<T: Real>(b: &[T], is: Matrix, width: usize, packed: &mut [T]) {
     let (k, n) = (is.rows, is.columns);
     if n < NARROW {
-        return if is.transposed { b.to_vec() } else { (0..n * k).map(|i| b[i % k * n + i / k]).collect() };
+        if is.transposed {
+            packed.copy_from_slice(b);
+        } else {
+            packed.iter_mut().enumerate().for_each(|(i, v)| *v = b[i % k * n + i / k]);
+        }
+        return;
     }
-    let mut packed = vec![T::ZERO; panels(n, width).map(|(_, width)| width * k).sum()];
-    let mut rest = packed.as_mut_slice();
+    let mut rest = packed;
     for (first, width) in panels(n, width) {
         let (panel, behind) = rest.split_at_mut(width * k);
         rest = behind;
@@ -55,7 +67,6 @@ pub(super) fn pack<T: Real>(b: &[T], is: Matrix, width: usize) -> Vec<T> {
             _ => pack_panel::<T, 4>(b, is, first, panel),
         }
     }
-    packed
 }
 
 /// What lacks in the last columns is never used.
