@@ -1,6 +1,7 @@
 //! Tensors: a shape and row-major data of one of ONNX's element types.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The type of a tensor's elements. 16-bit floats are widened to [`DType::F32`] when they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -268,13 +269,37 @@ pub fn span(shape: &[usize]) -> Option<usize> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,
-    data: Arc<Buffer>,
+    data: Arc<Storage>,
+}
+
+/// Elements, and what was made of them.
+struct Storage {
+    elements: Buffer,
+    forms: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+impl Storage {
+    fn new(elements: Buffer) -> Arc<Self> {
+        Arc::new(Self { elements, forms: Mutex::default() })
+    }
+}
+
+impl PartialEq for Storage {
+    fn eq(&self, other: &Self) -> bool {
+        self.elements == other.elements
+    }
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.elements.fmt(f)
+    }
 }
 
 impl Tensor {
     /// A tensor of a shape and as many elements; `None` where the numbers differ.
     pub fn from_buffer(shape: &[usize], data: Buffer) -> Option<Self> {
-        (elements(shape)? == data.len()).then(|| Self { shape: shape.to_vec(), data: Arc::new(data) })
+        (elements(shape)? == data.len()).then(|| Self { shape: shape.to_vec(), data: Storage::new(data) })
     }
 
     /// A tensor of a shape and as many elements; `None` where the numbers differ.
@@ -284,17 +309,17 @@ impl Tensor {
 
     /// A one-dimensional tensor.
     pub fn vector<T: Element>(data: Vec<T>) -> Self {
-        Self { shape: vec![data.len()], data: Arc::new(T::buffer(data)) }
+        Self { shape: vec![data.len()], data: Storage::new(T::buffer(data)) }
     }
 
     /// A tensor of no dimensions and one element.
     pub fn scalar<T: Element>(value: T) -> Self {
-        Self { shape: Vec::new(), data: Arc::new(T::buffer(vec![value])) }
+        Self { shape: Vec::new(), data: Storage::new(T::buffer(vec![value])) }
     }
 
     /// All zero, false or empty; `None` where the size does not fit.
     pub fn zeros(dtype: DType, shape: &[usize]) -> Option<Self> {
-        Some(Self { shape: shape.to_vec(), data: Arc::new(Buffer::zeros(dtype, elements(shape)?)) })
+        Some(Self { shape: shape.to_vec(), data: Storage::new(Buffer::zeros(dtype, elements(shape)?)) })
     }
 
     /// The sizes of its dimensions.
@@ -304,17 +329,42 @@ impl Tensor {
 
     /// The elements' type.
     pub fn dtype(&self) -> DType {
-        self.data.dtype()
+        self.data().dtype()
     }
 
     /// The elements.
     pub fn data(&self) -> &Buffer {
-        &self.data
+        &self.data.elements
+    }
+
+    /// The elements in another form, say laid out for a kernel: what `make` gives, or what it gave before for the same key, while anybody still
+    /// holds that. So plans that use the same weights have them laid out once.
+    pub fn form<K: PartialEq + Send + 'static, F: Send + Sync + 'static>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> F,
+    ) -> Arc<F> {
+        // A thread that panicked left the list whole.
+        let lock = || self.data.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_key = |form: &Box<dyn Any + Send>| match form.downcast_ref::<(K, Weak<F>)>() {
+            Some((k, form)) if *k == key => form.upgrade(),
+            _ => None,
+        };
+        if let Some(found) = lock().iter().find_map(of_key) {
+            return found;
+        }
+        let made = Arc::new(make());
+        let mut forms = lock();
+        forms.retain(|form| {
+            form.downcast_ref::<(K, Weak<F>)>().is_none_or(|(_, form)| form.strong_count() > 0)
+        });
+        forms.push(Box::new((key, Arc::downgrade(&made))));
+        made
     }
 
     /// The number of elements.
     pub fn len(&self) -> usize {
-        self.data.len()
+        self.data().len()
     }
 
     /// Whether there are no elements.
@@ -324,12 +374,12 @@ impl Tensor {
 
     /// The elements, if they are of type `T`.
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
-        T::slice(self.data.as_slice())
+        T::slice(self.data().as_slice())
     }
 
     /// A view of it.
     pub fn view(&self) -> View<'_> {
-        View { shape: &self.shape, data: self.data.as_slice() }
+        View { shape: &self.shape, data: self.data().as_slice() }
     }
 
     /// The same elements in another shape of the same size; `None` where the sizes differ.
@@ -339,12 +389,15 @@ impl Tensor {
 
     /// The elements, taken without a copy where nobody else holds them.
     pub fn into_buffer(self) -> Buffer {
-        Arc::unwrap_or_clone(self.data)
+        match Arc::try_unwrap(self.data) {
+            Ok(storage) => storage.elements,
+            Err(shared) => shared.elements.clone(),
+        }
     }
 
     /// The elements as `f64`; `None` for strings. Booleans give 0 and 1.
     pub fn to_f64(&self) -> Option<Vec<f64>> {
-        Some(match &*self.data {
+        Some(match self.data() {
             Buffer::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
             Buffer::F64(v) => v.clone(),
             Buffer::I8(v) => v.iter().map(|&x| f64::from(x)).collect(),
@@ -362,7 +415,7 @@ impl Tensor {
 
     /// The elements as `i64`; `None` for floats and strings and for what does not fit.
     pub fn to_i64(&self) -> Option<Vec<i64>> {
-        Some(match &*self.data {
+        Some(match self.data() {
             Buffer::I8(v) => v.iter().map(|&x| i64::from(x)).collect(),
             Buffer::I16(v) => v.iter().map(|&x| i64::from(x)).collect(),
             Buffer::I32(v) => v.iter().map(|&x| i64::from(x)).collect(),
@@ -378,12 +431,12 @@ impl Tensor {
 
     /// The same values as floats of type `dtype`, for a float tensor; anything else unchanged.
     pub fn with_precision(&self, dtype: DType) -> Self {
-        let data = match (&*self.data, dtype) {
+        let data = match (self.data(), dtype) {
             (Buffer::F32(v), DType::F64) => Buffer::F64(v.iter().map(|&x| f64::from(x)).collect()),
             (Buffer::F64(v), DType::F32) => Buffer::F32(v.iter().map(|&x| x as f32).collect()),
             _ => return self.clone(),
         };
-        Self { shape: self.shape.clone(), data: Arc::new(data) }
+        Self { shape: self.shape.clone(), data: Storage::new(data) }
     }
 }
 
@@ -404,7 +457,7 @@ impl<'a> View<'a> {
 
     /// An owned copy.
     pub fn to_tensor(&self) -> Tensor {
-        Tensor { shape: self.shape.to_vec(), data: Arc::new(self.data.to_buffer()) }
+        Tensor { shape: self.shape.to_vec(), data: Storage::new(self.data.to_buffer()) }
     }
 }
 

@@ -67,7 +67,7 @@ impl ColumnGemm {
 #[derive(Debug)]
 struct Ready<T> {
     gemm: ColumnGemm,
-    left: PackedLeft<T>,
+    left: Arc<PackedLeft<T>>,
     then: Option<Then>,
     /// The number of its own inputs, behind which a gate stands.
     own: usize,
@@ -76,9 +76,9 @@ struct Ready<T> {
 impl<T: Real + Element> Ready<T> {
     fn kernel(gemm: ColumnGemm, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
         let w = arg(inputs, 1)?;
-        let Some(values) = w.constant.and_then(|t| t.view().as_slice::<T>()) else { return Ok(None) };
-        let &[m, k] = &w.fact.shape[..] else { refuse!("W {:?} must be a matrix", w.fact.shape) };
-        let left = PackedLeft::new(values, m, k, false);
+        let Some((w, values)) = w.constant.and_then(|t| Some((t, t.as_slice::<T>()?))) else { return Ok(None) };
+        let &[m, k] = w.shape() else { refuse!("W {:?} must be a matrix", w.shape()) };
+        let left = w.form((m, k), || PackedLeft::new(values, m, k, false));
         Ok(Some(Box::new(Self { gemm, left, then, own: inputs.len() })))
     }
 }

@@ -1,5 +1,7 @@
 //! What Conv and ConvTranspose share: running either way, weights laid out beforehand, and the derivatives of both.
 
+use std::sync::Arc;
+
 use super::support::{data, no_type, optional, out, view};
 use super::window::{self, AutoPad, Window};
 use super::{Conv, ConvTranspose};
@@ -9,7 +11,7 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Cotangents, Kernel, Kind, Operator, Site, Then};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{DType, Element, View, ViewMut};
+use crate::tensor::{DType, Element, Tensor, View, ViewMut};
 use pellucid_kernels::Real;
 use pellucid_kernels::convolution::{Axis, Convolution, Direction, Filter};
 
@@ -123,8 +125,8 @@ fn apply<T: Real + Element>(
 /// A convolution of either direction whose weights are laid out.
 #[derive(Debug)]
 enum AnyFilter {
-    F32(Filter<f32>),
-    F64(Filter<f64>),
+    F32(Arc<Filter<f32>>),
+    F64(Arc<Filter<f64>>),
 }
 
 /// A kernel with the weights laid out, where they are constant.
@@ -136,11 +138,16 @@ pub(crate) fn prepare(
     let (x, weights) = (super::support::fact(inputs, 0)?, super::support::arg(inputs, 1)?);
     let (Some(constant), None) = (weights.constant, then) else { return Ok(None) };
     let (sizes, direction) = op.sizes(&x.shape, constant.shape())?;
-    Ok(match (constant.as_slice::<f32>(), constant.as_slice::<f64>()) {
-        (Some(w), _) => Some(Box::new(AnyFilter::F32(sizes.filter(direction, w)))),
-        (_, Some(w)) => Some(Box::new(AnyFilter::F64(sizes.filter(direction, w)))),
-        _ => None,
-    })
+    fn filter<T: Real + Element>(
+        weights: &Tensor,
+        as_is: (Convolution, Direction),
+    ) -> Option<Arc<Filter<T>>> {
+        let elements = weights.as_slice()?;
+        Some(weights.form(as_is, || as_is.0.filter(as_is.1, elements)))
+    }
+    let found = filter(constant, (sizes, direction)).map(AnyFilter::F32);
+    let found = found.or_else(|| filter(constant, (sizes, direction)).map(AnyFilter::F64));
+    Ok(found.map(|filter| Box::new(filter) as Box<dyn Kernel>))
 }
 
 impl Kernel for AnyFilter {

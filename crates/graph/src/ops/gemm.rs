@@ -110,8 +110,8 @@ struct Ready {
 impl Kernel for Ready {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match &self.product.right {
-            Right::F32(right) => self.gemm.compute(right.as_ref(), self.product.after(inputs)?, self.product.own(inputs), outputs),
-            Right::F64(right) => self.gemm.compute(right.as_ref(), self.product.after(inputs)?, self.product.own(inputs), outputs),
+            Right::F32(right) => self.gemm.compute(right.as_deref(), self.product.after(inputs)?, self.product.own(inputs), outputs),
+            Right::F64(right) => self.gemm.compute(right.as_deref(), self.product.after(inputs)?, self.product.own(inputs), outputs),
         }
     }
 }

@@ -166,8 +166,8 @@ struct Ready(Product);
 impl Kernel for Ready {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         match &self.0.right {
-            Right::F32(right) => MatMul::floats(right.as_ref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
-            Right::F64(right) => MatMul::floats(right.as_ref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
+            Right::F32(right) => MatMul::floats(right.as_deref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
+            Right::F64(right) => MatMul::floats(right.as_deref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
         }
     }
 }

@@ -115,6 +115,7 @@ operators! {
     gather_nd: GatherND;
     gelu: Gelu;
     microsoft_gelu: MicrosoftGelu;
+    gelu_slope: GeluSlope;
     gemm: Gemm;
     global_average_pool: GlobalAveragePool;
     global_lp_pool: GlobalLpPool;

@@ -1,5 +1,7 @@
 //! What Gemm and MatMul share when they are made ready: a constant right factor laid out once, and what is done to each element.
 
+use std::sync::Arc;
+
 use super::support::data;
 use crate::error::OpResult;
 use crate::operator::{Arg, Then};
@@ -18,8 +20,8 @@ pub(super) struct Product {
 /// A constant right factor, laid out; or only the type of one that is not constant.
 #[derive(Debug)]
 pub(super) enum Right {
-    F32(Option<matrix::Packed<f32>>),
-    F64(Option<matrix::Packed<f64>>),
+    F32(Option<Arc<matrix::Packed<f32>>>),
+    F64(Option<Arc<matrix::Packed<f64>>>),
 }
 
 impl Product {
@@ -28,8 +30,9 @@ impl Product {
         if b.constant.is_none() && then.is_none() {
             return None;
         }
-        fn packed<T: Real + Element>(b: Arg<'_>, is: matrix::Matrix) -> Option<matrix::Packed<T>> {
-            Some(matrix::Packed::new(b.constant?.view().as_slice()?, is))
+        fn packed<T: Real + Element>(b: Arg<'_>, is: matrix::Matrix) -> Option<Arc<matrix::Packed<T>>> {
+            let (tensor, elements) = (b.constant?, b.constant?.as_slice()?);
+            Some(tensor.form(is, || matrix::Packed::new(elements, is)))
         }
         let right = match b.fact.dtype {
             DType::F32 => Right::F32(packed(b, is)),
