@@ -11,55 +11,7 @@ use pellucid_graph::lower::lower;
 use pellucid_graph::rows::{RowsInput, same_in_all_rows};
 use pellucid_graph::{Attribute, Builder, Fact, Graph, Node, Rows, Tensor, ValueId, ops};
 
-/// Operators that compute each element from those at its place, broadcast.
-const ELEMENTWISE: [&str; 46] = [
-    "Abs",
-    "Add",
-    "And",
-    "Cast",
-    "Ceil",
-    "Celu",
-    "Clip",
-    "Cos",
-    "Div",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "Floor",
-    "Gelu",
-    "Greater",
-    "GreaterOrEqual",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LeakyRelu",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "Max",
-    "Mean",
-    "Min",
-    "Mish",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "Pow",
-    "Reciprocal",
-    "Relu",
-    "Selu",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Sub",
-    "Sum",
-    "Tanh",
-    "Where",
-];
+use crate::operators::is_elementwise;
 
 /// The same computation with the points of all inputs and outputs along the last axis; `None` where it has none, or would gain nothing. Outputs
 /// that are constant stay as they are.
@@ -81,7 +33,8 @@ pub(crate) fn columns(graph: &Graph) -> Option<Graph> {
     }
     for (node, _) in graph.nodes().iter().zip(&needed).filter(|(_, needed)| **needed) {
         let [output] = node.outputs[..] else { return None };
-        if rows[output.index()] != Some(Rows::BATCH) || !node.op.definition().domain.is_empty() {
+        let known = is_elementwise(&*node.op) || node.op.definition().domain.is_empty();
+        if rows[output.index()] != Some(Rows::BATCH) || !known {
             return None;
         }
         rewrite.b.set_origin(Some(Arc::clone(&node.name)));
@@ -122,7 +75,7 @@ impl Rewrite<'_> {
     fn node(&mut self, node: &Node, output: ValueId) -> Option<ValueId> {
         let name = node.op.definition().name;
         let shape = self.graph.shape(output).to_vec();
-        if ELEMENTWISE.contains(&name) {
+        if is_elementwise(&*node.op) {
             let inputs: Option<Vec<_>> = node
                 .inputs
                 .iter()

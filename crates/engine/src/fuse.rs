@@ -5,6 +5,7 @@
 //! | `x > 0` where `max(x, 0)` is at hand | `max(x, 0) > 0`, so that `x` itself need not be kept |
 //! | `g` where `x > 0`, else 0 | one gate |
 //! | max(·, 0) of, or a gate on, an operator that can do it on the way | that operator, with it |
+//! | elementwise and row-wise steps that only read each other | a chain, run block by block |
 //!
 //! All of them give the same bits as the single operators.
 
@@ -15,7 +16,9 @@ use pellucid_graph::error::{OpError, OpResult};
 use pellucid_graph::{Arg, Graph, Kernel, Node, Operator, Slice, SliceMut, Then, ValueId, View, ViewMut};
 use pellucid_kernels::{Real, broadcast};
 
+use crate::chain::{Chain, Group, Link};
 use crate::error::{Error, Result};
+use crate::operators::RESHAPING;
 
 /// A step of a plan.
 #[derive(Debug)]
@@ -44,8 +47,8 @@ impl Run {
     }
 }
 
-/// The steps that compute a graph's outputs.
-pub(crate) fn steps(graph: &Graph) -> Result<Vec<Step>> {
+/// The steps that compute a graph's outputs, and the values that have the elements of another, in its order: they need no step.
+pub(crate) fn steps(graph: &Graph) -> Result<(Vec<Step>, HashMap<ValueId, ValueId>)> {
     let needed = graph.needed(graph.outputs(), &[]);
     let nodes = graph.nodes().iter().zip(&needed).filter(|(_, n)| **n).map(|(n, _)| n);
     let mut steps: Vec<Option<Draft>> = nodes.map(|n| Some(Draft::new(n))).collect();
@@ -53,7 +56,10 @@ pub(crate) fn steps(graph: &Graph) -> Result<Vec<Step>> {
     make_gates(graph, &mut steps);
     drop_unread(graph, &mut steps);
     join(graph, &mut steps)?;
-    steps.into_iter().flatten().map(|draft| draft.ready(graph)).collect()
+    make_chains(graph, &mut steps);
+    let same = take_same(graph, &mut steps);
+    let steps: Result<Vec<Step>> = steps.into_iter().flatten().map(|draft| draft.ready(graph)).collect();
+    Ok((steps?, same))
 }
 
 /// A step that may still be joined to another.
@@ -89,6 +95,15 @@ impl Draft {
 
     fn input(&self, i: usize) -> Option<ValueId> {
         self.inputs.get(i).copied().flatten()
+    }
+
+    fn link(&self, graph: &Graph) -> Option<Link<'_>> {
+        let Self { name, what, inputs, outputs } = self;
+        match what {
+            What::Operator(op) => Link::of_operator(graph, name, &**op, inputs, outputs),
+            What::Gate => Link::elementwise(graph, name, inputs, outputs),
+            What::Joined(..) => None,
+        }
     }
 
     fn ready(self, graph: &Graph) -> Result<Step> {
@@ -224,6 +239,54 @@ fn join(graph: &Graph, steps: &mut [Option<Draft>]) -> Result<()> {
     Ok(())
 }
 
+/// Takes out the steps that only give their input another shape. What they make is found under what they read.
+fn take_same(graph: &Graph, steps: &mut [Option<Draft>]) -> HashMap<ValueId, ValueId> {
+    let mut same: HashMap<ValueId, ValueId> = HashMap::new();
+    for step in steps {
+        if let Some(draft) = step
+            && RESHAPING.iter().any(|name| draft.is(name))
+            && let (Some(x), [y]) = (draft.input(0), draft.outputs.as_slice())
+            && graph.constant(x).is_none()
+        {
+            same.insert(*y, same.get(&x).copied().unwrap_or(x));
+            *step = None;
+        }
+    }
+    same
+}
+
+fn make_chains(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let readers = readers(graph, steps);
+    let made = steps
+        .iter()
+        .enumerate()
+        .flat_map(|(i, s)| s.iter().flat_map(move |s| s.outputs.iter().map(move |&o| (o, i))));
+    let producers: HashMap<ValueId, usize> = made.collect();
+    let links = steps.iter().map(|s| s.as_ref().and_then(|s| s.link(graph)));
+    let mut links: Vec<Option<Link<'_>>> = links.collect();
+    let mut chains = Vec::new();
+    for last in (0..steps.len()).rev() {
+        let producer = |v| producers.get(&v).copied();
+        let count = |v| readers.get(&v).copied().unwrap_or(0);
+        let Some(group) = Group::around(graph, last, &links, producer, count) else { continue };
+        let (chain, inputs) =
+            Chain::new(graph, &group, &links, |m| match steps[m].as_ref().map(|s| &s.what) {
+                Some(What::Operator(op)) => Run::Operator(Arc::clone(op)),
+                _ => Run::Kernel(Box::new(Gate)),
+            });
+        group.members.iter().for_each(|&m| links[m] = None);
+        chains.push((group, chain, inputs));
+    }
+    for (group, chain, inputs) in chains {
+        let Some((last, others)) = group.members.split_last() else { continue };
+        others.iter().for_each(|&m| steps[m] = None);
+        if let Some(step) = &mut steps[*last] {
+            step.what = What::Joined("Chain", Box::new(chain));
+            step.inputs = inputs;
+        }
+    }
+}
+
 /// Input 0 where input 1 is positive, else 0.
 #[derive(Debug)]
 struct Gate;
@@ -288,7 +351,7 @@ mod tests {
     fn joined_steps_give_the_same_bits() {
         for dtype in [DType::F32, DType::F64] {
             let graph = network(dtype);
-            let found = steps(&graph).unwrap();
+            let (found, _) = steps(&graph).unwrap();
             let names: Vec<&str> = found.iter().map(|s| s.operator).collect();
             assert_eq!(names, ["Gemm", "MatMul", "Relu", "Add", "MatMul", "Gate", "Gate"]);
             let inputs: Vec<Tensor> = graph

@@ -3,9 +3,11 @@
 //! A [`Plan`] is a graph ready to run on one thread. A [`Sweep`] runs plans over rows × points on all threads, in memory that does
 //! not grow with either, with the same bits for any number of threads.
 
+mod chain;
 mod columns;
 pub mod error;
 mod fuse;
+mod operators;
 pub mod plan;
 pub mod profile;
 pub mod stage;

@@ -1,10 +1,10 @@
 //! A graph made ready to run: steps in order, and a place in the workspace for every value.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
-use pellucid_graph::{Buffer, DType, Fact, Graph, Slice, SliceMut, Tensor, ValueId, View, ViewMut};
+use pellucid_graph::{Arg, Buffer, DType, Fact, Graph, Slice, SliceMut, Tensor, ValueId, View, ViewMut};
 
 use crate::error::{Error, Result};
 use crate::fuse::{self, Run, Step};
@@ -35,6 +35,7 @@ struct Placed {
 #[derive(Debug)]
 pub struct Plan {
     rows: usize,
+    uses: f64,
     steps: Vec<Placed>,
     facts: Vec<Fact>,
     constants: Vec<Tensor>,
@@ -53,23 +54,26 @@ impl Plan {
     /// Plans the computation of a graph's outputs from its inputs.
     pub fn new(graph: &Graph) -> Result<Self> {
         let (graph, _) = lower(graph, &|node| !node.op.runs())?;
-        let steps = fuse::steps(&graph)?;
-        let mut last_use: HashMap<ValueId, usize> = HashMap::new();
+        let (steps, same) = fuse::steps(&graph)?;
+        // A value that lies where another does.
+        let lies = |v: ValueId| same.get(&v).copied().unwrap_or(v);
+        let mut lives = Lives::default();
+        for &v in graph.inputs() {
+            lives.begin(v, graph.fact(v), 0);
+        }
         for (i, step) in steps.iter().enumerate() {
-            for &v in step.inputs.iter().flatten() {
-                last_use.insert(v, i);
-            }
+            step.outputs.iter().for_each(|&v| lives.begin(v, graph.fact(v), i));
+            step.inputs.iter().flatten().for_each(|&v| lives.reach(lies(v), i));
         }
-        for &v in graph.inputs().iter().chain(graph.outputs()) {
-            last_use.insert(v, usize::MAX);
-        }
-        let mut layout = Layout::default();
+        graph.inputs().iter().chain(graph.outputs()).for_each(|&v| lives.reach(lies(v), usize::MAX));
+        let (slots, slot_of) = lives.slots();
         let mut plan = Self {
             rows: graph.rows(),
+            uses: uses_of_weights(&graph),
             steps: Vec::with_capacity(steps.len()),
             facts: Vec::new(),
             constants: Vec::new(),
-            slots: Vec::new(),
+            slots,
             inputs: Vec::new(),
             outputs: Vec::new(),
         };
@@ -81,37 +85,29 @@ impl Plan {
             })
         };
         for &v in graph.inputs() {
-            let slot = layout.take(v, graph.fact(v));
             let fact = fact_of(&mut plan, v);
-            plan.inputs.push((Place::Slot(slot), fact));
+            plan.inputs.push((Place::Slot(slot_of[&v]), fact));
         }
         let mut constants: HashMap<ValueId, usize> = HashMap::new();
-        let mut place = |plan: &mut Self, layout: &Layout, v: ValueId| match graph.constant(v) {
+        let mut place = |plan: &mut Self, v: ValueId| match graph.constant(v) {
             Some(tensor) => Place::Constant(*constants.entry(v).or_insert_with(|| {
                 plan.constants.push(tensor.clone());
                 plan.constants.len() - 1
             })),
-            None => Place::Slot(layout.place[&v]),
+            None => Place::Slot(slot_of[&lies(v)]),
         };
-        for (i, step) in steps.into_iter().enumerate() {
+        for step in steps {
             let read = step.inputs.iter();
-            let inputs =
-                read.map(|v| v.map(|v| (place(&mut plan, &layout, v), fact_of(&mut plan, v)))).collect();
+            let inputs = read.map(|v| v.map(|v| (place(&mut plan, v), fact_of(&mut plan, v)))).collect();
             let written = step.outputs.iter();
-            let outputs = written.map(|&v| (layout.take(v, graph.fact(v)), fact_of(&mut plan, v))).collect();
-            for &v in step.inputs.iter().flatten().chain(&step.outputs) {
-                if last_use.get(&v).is_none_or(|&last| last <= i) {
-                    layout.free(v);
-                }
-            }
+            let outputs = written.map(|&v| (slot_of[&v], fact_of(&mut plan, v))).collect();
             let Step { name, operator, run, .. } = step;
             plan.steps.push(Placed { name, operator, run, inputs, outputs });
         }
         for &v in graph.outputs() {
-            let entry = (place(&mut plan, &layout, v), fact_of(&mut plan, v));
+            let entry = (place(&mut plan, v), fact_of(&mut plan, v));
             plan.outputs.push(entry);
         }
-        plan.slots = layout.slots;
         if plan.bytes() > MOST_BYTES {
             return Err(too_large(&graph, &plan));
         }
@@ -136,6 +132,11 @@ impl Plan {
     /// The bytes that a workspace takes.
     pub fn bytes(&self) -> usize {
         self.slots.iter().fold(0, |n, (dtype, len)| n.saturating_add(dtype.size().saturating_mul(*len)))
+    }
+
+    /// How often each row uses a weight: the median over all weights. A batch in which they are used seldom waits for them to come from memory.
+    pub fn uses_of_weights(&self) -> f64 {
+        self.uses
     }
 
     /// The number of operators that run.
@@ -218,6 +219,29 @@ impl Plan {
     }
 }
 
+fn uses_of_weights(graph: &Graph) -> f64 {
+    let fact = |v: ValueId| Arg { fact: graph.fact(v), constant: graph.constant(v) };
+    let mut uses: Vec<(f64, usize)> = Vec::new();
+    for node in graph.nodes() {
+        let inputs: Vec<Option<Arg<'_>>> = node.inputs.iter().map(|v| v.map(fact)).collect();
+        let outputs: Vec<Fact> = node.outputs.iter().map(|&o| graph.fact(o).clone()).collect();
+        let weights = inputs.iter().flatten().filter(|x| x.constant.is_some() && x.fact.shape.len() > 1);
+        let weights = weights.map(|x| x.fact.len()).max().unwrap_or(0);
+        if weights > 0 {
+            let uses_of_each = node.op.work(&inputs, &outputs) as f64 / weights as f64;
+            uses.push((uses_of_each / graph.rows().max(1) as f64, weights));
+        }
+    }
+    uses.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = uses.iter().map(|u| u.1 as f64).sum::<f64>() / 2.0;
+    let mut sum = 0.0;
+    let median = uses.iter().find(|(_, weights)| {
+        sum += *weights as f64;
+        sum >= half
+    });
+    median.map_or(f64::INFINITY, |m| m.0)
+}
+
 fn too_large(graph: &Graph, plan: &Plan) -> Error {
     let outputs = graph.nodes().iter().flat_map(|n| n.outputs.iter().map(move |&o| (&n.name, graph.fact(o))));
     let largest = outputs.max_by_key(|(_, fact)| fact.len().saturating_mul(fact.dtype.size()));
@@ -225,38 +249,55 @@ fn too_large(graph: &Graph, plan: &Plan) -> Error {
     Error::TooLarge { rows: plan.rows, bytes: plan.bytes(), most: MOST_BYTES, node, shape }
 }
 
-/// Slots handed out by lifetime: a slot that is free again serves the next value of its type that it best fits.
+/// When values are needed: from the step that makes one to the last that reads it.
 #[derive(Debug, Default)]
-struct Layout {
-    slots: Vec<(DType, usize)>,
-    free: Vec<usize>,
-    place: HashMap<ValueId, usize>,
+struct Lives {
+    all: Vec<Life>,
+    of: HashMap<ValueId, usize>,
 }
 
-impl Layout {
-    fn take(&mut self, v: ValueId, fact: &Fact) -> usize {
-        let len = fact.len();
-        let waste = |slot: &usize| self.slots[*slot].1.abs_diff(len);
-        let best = self.free.iter().copied().filter(|&s| self.slots[s].0 == fact.dtype).min_by_key(waste);
-        let slot = match best {
-            Some(slot) => {
-                self.free.retain(|&s| s != slot);
-                self.slots[slot].1 = self.slots[slot].1.max(len);
-                slot
-            }
-            None => {
-                self.slots.push((fact.dtype, len));
-                self.slots.len() - 1
-            }
-        };
-        self.place.insert(v, slot);
-        slot
+#[derive(Debug)]
+struct Life {
+    value: ValueId,
+    dtype: DType,
+    len: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Lives {
+    fn begin(&mut self, value: ValueId, fact: &Fact, step: usize) {
+        self.of.insert(value, self.all.len());
+        self.all.push(Life { value, dtype: fact.dtype, len: fact.len(), from: step, to: step });
     }
 
-    fn free(&mut self, v: ValueId) {
-        // An input of the node may stand there twice.
-        if let Some(slot) = self.place.remove(&v) {
-            self.free.push(slot);
+    fn reach(&mut self, value: ValueId, step: usize) {
+        if let Some(&i) = self.of.get(&value) {
+            self.all[i].to = self.all[i].to.max(step);
         }
+    }
+
+    /// Slots by type and size, and the slot of each value. The largest values choose first, and take the smallest slot that is large enough
+    /// and that nobody needs at the same time.
+    fn slots(mut self) -> (Vec<(DType, usize)>, HashMap<ValueId, usize>) {
+        self.all.sort_by_key(|life| std::cmp::Reverse(life.len.saturating_mul(life.dtype.size())));
+        let mut slots: Vec<(DType, usize)> = Vec::new();
+        // For each slot, the last step of each life in it by its first.
+        let mut taken: Vec<BTreeMap<usize, usize>> = Vec::new();
+        let mut slot_of = HashMap::with_capacity(self.all.len());
+        for Life { value, dtype, len, from, to } in self.all {
+            let is_free = |lives: &BTreeMap<usize, usize>| {
+                lives.range(..=to).next_back().is_none_or(|(_, &last)| last < from)
+            };
+            let fitting = (0..slots.len()).rev().find(|&s| slots[s].0 == dtype && is_free(&taken[s]));
+            let slot = fitting.unwrap_or_else(|| {
+                slots.push((dtype, len));
+                taken.push(BTreeMap::new());
+                slots.len() - 1
+            });
+            taken[slot].insert(from, to);
+            slot_of.insert(value, slot);
+        }
+        (slots, slot_of)
     }
 }

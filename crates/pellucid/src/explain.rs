@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use pellucid_engine::Control;
+use pellucid_engine::{Control, Plan};
 use pellucid_graph::Tensor;
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,8 @@ use crate::task::Task;
 
 /// How much memory the values of a tile may take, so that they stay in the cache next to a core.
 const TILE_BYTES: usize = 512 << 10;
+/// How often weights are used each time that they come from memory, at least, if up to four points are enough for that.
+const USES: f64 = 128.0;
 /// The most rows in a block and points in a tile.
 const MOST_ROWS: usize = 32;
 const MOST_POINTS: usize = 256;
@@ -141,13 +143,11 @@ impl Job {
         let setup = self.setup(batch, inputs);
         let fixed = self.model.network().fixed_rows();
         let largest = self.spec.tile.or(fixed).unwrap_or(MOST_POINTS);
-        let compiled = with_fallback(batch.rows(), largest, |largest| {
-            let (rows, points) = match fixed.or((largest == 1).then_some(1)) {
-                Some(n) => (n, n),
-                None => sizes(&setup, self.spec.tile)?,
-            };
-            methods::compile(&setup, rows, points)
-        })?;
+        let compiled =
+            with_fallback(batch.rows(), largest, |largest| match fixed.or((largest == 1).then_some(1)) {
+                Some(n) => methods::compile(&setup, n, n),
+                None => fitted(&setup, self.spec.tile),
+            })?;
         let stages =
             1 + usize::from(compiled.sweep.point.is_some()) + usize::from(compiled.sweep.after.is_some());
         let bytes = self.model.bytes_of_weights(self.spec.precision).saturating_mul(stages);
@@ -205,28 +205,30 @@ impl Model {
     }
 }
 
-/// Rows of a block and points of a tile, from what the model's values take.
-fn sizes(setup: &Setup<'_>, tile: Option<usize>) -> Result<(usize, usize)> {
+/// A method with rows of a block and points of a tile as what the model's values take has them.
+fn fitted(setup: &Setup<'_>, tile: Option<usize>) -> Result<Compiled> {
     if let Some(n) = tile {
         if n == 0 {
             return Err(Error::Spec("a tile has at least one point".to_owned()));
         }
-        return Ok((n.min(MOST_ROWS), n));
+        return methods::compile(setup, n.min(MOST_ROWS), n);
     }
     const TRIAL: usize = 4;
     let compiled = methods::compile(setup, TRIAL, TRIAL)?;
-    let fit = |bytes: usize, most: usize| {
-        let each = bytes.div_ceil(TRIAL).max(1);
-        let n = (TILE_BYTES / each).clamp(4, most);
+    let fit = |plan: &Plan, most: usize| {
+        let each = plan.bytes().div_ceil(TRIAL).max(1);
+        let least = ((USES / plan.uses_of_weights()).ceil().clamp(1.0, 4.0) as usize).next_power_of_two();
+        let n = (TILE_BYTES / each).clamp(least, most);
         1 << n.ilog2()
     };
     let given = rows_of(setup.inputs).max(1).next_power_of_two();
-    let rows = fit(compiled.sweep.before.plan().bytes(), MOST_ROWS).min(given);
+    let rows = fit(compiled.sweep.before.plan(), MOST_ROWS).min(given);
     let points = compiled.sweep.point.as_ref().map_or(rows, |p| {
-        let fitting = fit(p.plan().bytes(), MOST_POINTS);
+        let fitting = fit(p.plan(), MOST_POINTS);
         if p.in_columns() { SIDE_BY_SIDE.into_iter().find(|n| *n <= fitting).unwrap_or(16) } else { fitting }
     });
-    Ok((rows, points))
+    // What the trial has laid out is used again.
+    if (rows, points) == (TRIAL, TRIAL) { Ok(compiled) } else { methods::compile(setup, rows, points) }
 }
 
 /// The instruction set that the kernels use on this machine.
