@@ -98,6 +98,8 @@ class _Attribution:
 
     _method = ""
     _default: Any = "zero"
+    # Attributes of the object that are arguments of the method.
+    _options: tuple[str, ...] = ()
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -114,7 +116,7 @@ class _Attribution:
         delta: bool = False,
     ) -> Any:
         bound = bind(self.model, inputs, additional)
-        method = {"name": self._method, **(arguments or {})}
+        method = {"name": self._method, **{o: getattr(self, o) for o in self._options}, **(arguments or {})}
         spec, given = specification(bound, method, target, baselines, self._layer, self._default)
         found = self.model._native.explain(spec, bound.items, given, bound.masks(feature_mask))
         result = self._result(inputs, bound, found)
@@ -146,6 +148,31 @@ class _LayerAttribution(_Attribution):
         self._layer = layer
 
 
+class _GradientAttribution(_Attribution):
+    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
+        """Attributions of the shape of ``inputs``, or of the layer. One forward and one backward pass."""
+        return self._run(inputs, target, additional=additional_forward_args)
+
+
+class _PathAttribution(_Attribution):
+    def attribute(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = None,
+        n_steps: int = 50,
+        method: str = "gausslegendre",
+        return_convergence_delta: bool = False,
+    ) -> Any:
+        """Attributions of the shape of ``inputs``, or of the layer; with ``return_convergence_delta`` also, for each row, their sum minus
+        F(inputs) − F(baselines). Memory does not grow with ``n_steps``, so there is no batch size to set."""
+        arguments = {"quadrature": method, "n_steps": n_steps}
+        return self._run(
+            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
+        )
+
+
 class Saliency(_Attribution):
     """The gradient of the target, or its magnitude (Simonyan et al. 2014)."""
 
@@ -158,51 +185,27 @@ class Saliency(_Attribution):
         return self._run(inputs, target, additional=additional_forward_args, arguments={"absolute": abs})
 
 
-class InputXGradient(_Attribution):
+class InputXGradient(_GradientAttribution):
     """Input × gradient (Shrikumar et al. 2017)."""
 
     _method = "input_x_gradient"
 
-    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
-        """Attributions of the shape of ``inputs``. One forward and one backward pass."""
-        return self._run(inputs, target, additional=additional_forward_args)
 
-
-class GuidedBackprop(_Attribution):
+class GuidedBackprop(_GradientAttribution):
     """Guided backpropagation (Springenberg et al. 2015), through every Relu of the graph."""
 
     _method = "guided_backprop"
 
-    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
-        """Attributions of the shape of ``inputs``. One forward and one backward pass."""
-        return self._run(inputs, target, additional=additional_forward_args)
 
-
-class IntegratedGradients(_Attribution):
+class IntegratedGradients(_PathAttribution):
     """Integrated Gradients (Sundararajan et al. 2017)."""
 
     _method = "integrated_gradients"
+    _options = ("multiply_by_inputs",)
 
     def __init__(self, model: Any, multiply_by_inputs: bool = True) -> None:
         super().__init__(model)
         self.multiply_by_inputs = multiply_by_inputs
-
-    def attribute(
-        self,
-        inputs: Any,
-        baselines: Any = None,
-        target: Any = None,
-        additional_forward_args: Any = None,
-        n_steps: int = 50,
-        method: str = "gausslegendre",
-        return_convergence_delta: bool = False,
-    ) -> Any:
-        """Attributions of the shape of ``inputs``; with ``return_convergence_delta`` also, for each row, their sum minus
-        F(inputs) − F(baselines). Memory does not grow with ``n_steps``, so there is no batch size to set."""
-        arguments = {"quadrature": method, "n_steps": n_steps, "multiply_by_inputs": self.multiply_by_inputs}
-        return self._run(
-            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
-        )
 
 
 class DeepLift(_Attribution):
@@ -213,6 +216,7 @@ class DeepLift(_Attribution):
     """
 
     _method = "deep_lift"
+    _options = ("multiply_by_inputs", "eps", "max_pool")
 
     def __init__(
         self, model: Any, multiply_by_inputs: bool = True, eps: float = 1e-10, max_pool: str = "captum"
@@ -231,10 +235,7 @@ class DeepLift(_Attribution):
         return_convergence_delta: bool = False,
     ) -> Any:
         """Attributions of the shape of ``inputs``. They sum to F(inputs) − F(baselines), but for what ``max_pool`` says."""
-        arguments = {"multiply_by_inputs": self.multiply_by_inputs, "eps": self.eps, "max_pool": self.max_pool}
-        return self._run(
-            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
-        )
+        return self._run(inputs, target, baselines, additional_forward_args, delta=return_convergence_delta)
 
 
 class FeatureAblation(_Attribution):
@@ -266,64 +267,29 @@ class LayerActivation(_LayerAttribution):
         return self._run(inputs, additional=additional_forward_args)
 
 
-class LayerGradientXActivation(_LayerAttribution):
+class LayerGradientXActivation(_LayerAttribution, _GradientAttribution):
     """A layer's values times the gradient with respect to them."""
 
     _method = "layer_gradient_x_activation"
+    _options = ("multiply_by_inputs",)
 
     def __init__(self, model: Any, layer: str, multiply_by_inputs: bool = True) -> None:
         super().__init__(model, layer)
         self.multiply_by_inputs = multiply_by_inputs
 
-    def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
-        """Attributions of the layer's shape."""
-        arguments = {"multiply_by_inputs": self.multiply_by_inputs}
-        return self._run(inputs, target, additional=additional_forward_args, arguments=arguments)
 
-
-class LayerConductance(_LayerAttribution):
+class LayerConductance(_LayerAttribution, _PathAttribution):
     """Conductance of a layer's neurons (Dhamdhere et al. 2019)."""
 
     _method = "layer_conductance"
 
-    def attribute(
-        self,
-        inputs: Any,
-        baselines: Any = None,
-        target: Any = None,
-        additional_forward_args: Any = None,
-        n_steps: int = 50,
-        method: str = "gausslegendre",
-        return_convergence_delta: bool = False,
-    ) -> Any:
-        """Attributions of the layer's shape."""
-        arguments = {"quadrature": method, "n_steps": n_steps}
-        return self._run(
-            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
-        )
 
-
-class LayerIntegratedGradients(_LayerAttribution):
+class LayerIntegratedGradients(_LayerAttribution, _PathAttribution):
     """Integrated Gradients along the line between a layer's values."""
 
     _method = "layer_integrated_gradients"
+    _options = ("multiply_by_inputs",)
 
     def __init__(self, model: Any, layer: str, multiply_by_inputs: bool = True) -> None:
         super().__init__(model, layer)
         self.multiply_by_inputs = multiply_by_inputs
-
-    def attribute(
-        self,
-        inputs: Any,
-        baselines: Any = None,
-        target: Any = None,
-        additional_forward_args: Any = None,
-        n_steps: int = 50,
-        method: str = "gausslegendre",
-        return_convergence_delta: bool = False,
-    ) -> Any:
-        """Attributions of the layer's shape."""
-        arguments = {"quadrature": method, "n_steps": n_steps, "multiply_by_inputs": self.multiply_by_inputs}
-        return self._run(
-            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
-        )
