@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import attr
-from ._inputs import bind
+from ._inputs import bind, names_inputs
 from ._native import VERSION as __version__
 from ._native import Model as _Model
 from ._native import PellucidError
@@ -35,8 +34,8 @@ class Model:
         self._native = native
 
     def __call__(self, *inputs: Any) -> Any:
-        """The output for rows. Inputs come in order, or as one mapping by name. For lists of rows, a list of what each row gives."""
-        one = len(inputs) == 1 and isinstance(inputs[0], Mapping)
+        """The output for rows. Inputs come in order, or as one mapping by name or data frame. For lists of rows, a list of what each row gives."""
+        one = len(inputs) == 1 and names_inputs(inputs[0])
         bound = bind(self, inputs[0] if one else inputs)
         if bound.ragged:
             found = [[a[0] for a in item] for item in self._native.run_ragged(bound.items)]

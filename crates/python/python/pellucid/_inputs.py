@@ -7,11 +7,45 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Bound", "bind", "listed", "rows_of"]
+__all__ = ["Bound", "bind", "listed", "names_inputs", "rows_of"]
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
+
+
+def _is_frame(value: Any) -> bool:
+    return hasattr(value, "columns") and hasattr(value, "to_numpy")
+
+
+def names_inputs(value: Any) -> bool:
+    """Whether a value gives inputs by name: a mapping, or a data frame."""
+    return isinstance(value, Mapping) or _is_frame(value)
+
+
+def _columns(names: list[str], frame: Any) -> dict[str, Any]:
+    """A data frame's columns, each as the input of its name; for a model with one input that no column names, all side by side."""
+    if len(names) == 1 and names[0] not in frame.columns:
+        return {names[0]: frame.to_numpy()}
+    missing = [n for n in names if n not in frame.columns]
+    if missing:
+        raise ValueError(f"the data frame has no column {missing[0]!r}; the model has {len(names)} inputs: {', '.join(names)}")
+    return {n: frame[n].to_numpy().reshape(-1, 1) for n in names}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value)
+
+
+def _array(value: Any) -> np.ndarray:
+    """An array of elements that the native half takes: of objects, texts, a missing one empty, or else numbers."""
+    array = np.ascontiguousarray(value)
+    if array.dtype.kind != "O":
+        return array
+    cells = array.ravel().tolist()
+    if not all(isinstance(c, str) or _is_missing(c) for c in cells):
+        return np.array([np.nan if _is_missing(c) else c for c in cells], np.float64).reshape(array.shape)
+    return np.array(["" if _is_missing(c) else c for c in cells], object).reshape(array.shape)
 
 
 def rows_of(value: Any) -> list[np.ndarray]:
@@ -46,7 +80,7 @@ class Bound:
         if self.ragged:
             self.items = listed(ordered)
         else:
-            self.items = [[np.ascontiguousarray(p) for p in ordered]]
+            self.items = [[_array(p) for p in ordered]]
 
     @property
     def rows(self) -> int:
@@ -135,10 +169,12 @@ class Bound:
 def bind(model: Any, inputs: Any, additional: Any = None) -> Bound:
     """Puts inputs in the model's order.
 
-    A mapping names its inputs, whose types then decide which are explained. Otherwise ``inputs``, an array or a tuple of them, are the
+    A mapping, or a data frame by its columns, names its inputs, whose types then decide which are explained. Otherwise ``inputs``, an array or a tuple of them, are the
     model's first inputs, all explained, and ``additional`` the next ones, held fixed.
     """
     names = model.input_names
+    if _is_frame(inputs):
+        inputs = _columns(names, inputs)
     parts: dict[str, Any] = {}
     roles: dict[str, str] = {}
     if isinstance(inputs, Mapping):

@@ -9,7 +9,7 @@ and ``.sum(-1)`` gives one number for each token. Baselines are ids, such as tha
 of each embedding. (Methods that Captum gives ids, ``FeatureAblation`` and those of layers, take the id 0 by default, as it does.)
 :func:`pellucid.explain` says which embedding was found.
 
-Rows of different length are a list with an array for each row; the result is a list then. A mapping gives inputs by name; which of them are
+Rows of different length are a list with an array for each row; the result is a list then. A mapping gives inputs by name, a data frame by its columns; which of them are
 explained then follows from their types, and the result is a mapping.
 
 Where Captum's definition has a slip, the true one is computed: the weights of ``riemann_trapezoid`` sum to one.
@@ -18,12 +18,11 @@ Where Captum's definition has a slip, the true one is computed: the weights of `
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ._inputs import Bound, bind
+from ._inputs import Bound, bind, names_inputs
 
 __all__ = [
     "DeepLift",
@@ -132,7 +131,7 @@ class _Attribution:
             parts = [a[:, 0] for a in found[0]["attributions"]]
         if self._layer is not None:
             return parts[0]
-        if isinstance(inputs, Mapping):
+        if names_inputs(inputs):
             by_name: dict[str, Any] = {}
             for name, part in zip(sources, parts):
                 by_name[name] = (*by_name[name], part) if name in by_name else (part,)
