@@ -31,6 +31,24 @@ pub enum Error {
         /// What was expected and what was found.
         message: String,
     },
+    /// A method that compares numbers meets an element of an input that is none.
+    #[error(
+        "input {name:?}, row {row}, element {place:?} is {found}, and {method} needs the difference between it and another number: give the \
+         number that the model puts in its place, explain a layer behind that place (layer_integrated_gradients), ask what replacing it \
+         changes (feature_ablation), or hold the input fixed"
+    )]
+    NotFinite {
+        /// The method.
+        method: &'static str,
+        /// The input.
+        name: String,
+        /// The row, counted from 0.
+        row: u64,
+        /// Where in the row.
+        place: Vec<usize>,
+        /// What stands there: NaN or an infinity.
+        found: f64,
+    },
     /// One of several items that were given at once.
     #[error("item {item}: {source}")]
     Item {

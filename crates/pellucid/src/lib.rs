@@ -8,6 +8,7 @@ mod compiled;
 pub mod error;
 pub mod explain;
 pub mod explanation;
+mod finite;
 mod frame;
 pub mod methods;
 pub mod model;

@@ -210,6 +210,18 @@ impl Method {
         // Every variant has its entry, which a test holds.
         TABLE.iter().find(|m| m.name == name).unwrap_or(&TABLE[0])
     }
+
+    /// Whether its results are products with an input's elements, or with their differences from a baseline.
+    pub(crate) fn needs_numbers(&self) -> bool {
+        use Method as M;
+        matches!(
+            self,
+            M::InputXGradient {}
+                | M::IntegratedGradients { .. }
+                | M::DeepLift { .. }
+                | M::LayerConductance { .. }
+        )
+    }
 }
 
 /// Compiles a method for blocks of `rows` rows and tiles of `points` points.

@@ -6,6 +6,7 @@ use pellucid_graph::{Buffer, Tensor, View, each_type};
 use crate::error::{Error, Result};
 use crate::explain::{Job, Ready, instruction_set};
 use crate::explanation::{Batch, Check, Explanation, Record};
+use crate::finite;
 use crate::frame::{RowInput, Setup};
 use crate::model::rows_of;
 use crate::spec::{Baseline, Spec, Target};
@@ -25,6 +26,7 @@ impl Task<'_> {
     pub(crate) fn explain(&self) -> Result<Explanation> {
         let spec = &self.job.spec;
         let names = self.job.model.input_names();
+        finite::check(&spec.method, &self.ready.compiled.inputs, self.inputs)?;
         let own = |i: usize| spec.inputs.get(names[i]).is_some_and(|s| s.baseline.is_some());
         let coming = self.ready.baselines();
         let (several, each): (Vec<usize>, Vec<usize>) =
@@ -94,7 +96,16 @@ impl Task<'_> {
 
     fn prepared(&self, input: usize, tensor: &Tensor) -> Result<Tensor> {
         let prepared = self.job.model.prepare_input(input, tensor, self.job.spec.precision);
-        prepared.map_err(|e| Error::Baseline(e.to_string()))
+        let prepared = prepared.map_err(|e| Error::Baseline(e.to_string()))?;
+        let method = &self.job.spec.method;
+        match finite::first_not_finite(&prepared).filter(|_| method.needs_numbers()) {
+            Some((place, found)) => Err(Error::Baseline(format!(
+                "element {place:?} of that of input {:?} is {found}, and {} needs numbers",
+                self.job.model.input_names()[input],
+                method.info().name
+            ))),
+            None => Ok(prepared),
+        }
     }
 
     fn explain_once(&self, baselines: &[Option<Tensor>]) -> Result<Explanation> {

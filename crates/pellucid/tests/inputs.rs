@@ -692,3 +692,37 @@ fn an_input_without_dimensions_is_one_value_for_all_rows() {
         model.explain(&asked, &Batch::new(at(2.0)), &control(&pool)).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("\"scale\" is one value for all rows"), "{error}");
 }
+
+/// A pipeline of scikit-learn's that imputes: what a method needs numbers for is refused where there is none, the rest runs.
+#[test]
+fn missing_elements_are_refused_where_numbers_are_needed() {
+    let file = "../graph/tests/data/sklearn/columns-mlp.onnx";
+    let model = Model::load(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let texts = |list: [&str; 3]| Tensor::new(&[3, 1], list.map(str::to_owned).to_vec()).unwrap();
+    let batch = |age: f32| {
+        Batch::new(vec![
+            Tensor::new(&[3, 1], vec![31.0, 64.0, age]).unwrap(),
+            Tensor::new(&[3, 1], vec![100.0f32, -50.0, 2000.0]).unwrap(),
+            texts(["student", "retired", "astronaut"]),
+            texts(["cellular", "telephone", "cellular"]),
+        ])
+    };
+    assert_eq!(model.input_names(), ["age", "balance", "job", "contact"]);
+    let run = |name: &str, age: f32| {
+        let mut spec = spec(method(&format!("{{\"name\": \"{name}\"}}")));
+        spec.targets = vec![Target::Index(vec![1])];
+        spec.output = model.network().outputs().last().map(|&v| model.network().symbols()[v].name.clone());
+        model.explain(&spec, &batch(age), &control(&pool(1)))
+    };
+    for name in ["integrated_gradients", "input_x_gradient"] {
+        let error = run(name, f32::NAN).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("input \"age\", row 2, element [0] is NaN") && text.contains(name), "{text}");
+        assert!(run(name, f32::INFINITY).is_err());
+        let found = run(name, 40.0).unwrap();
+        assert!(found.attributions.iter().all(|a| a.to_f64().unwrap().iter().all(|v| v.is_finite())));
+    }
+    let found = run("saliency", f32::NAN).unwrap();
+    let of_age = found.attributions[0].to_f64().unwrap();
+    assert!(of_age[..2].iter().all(|v| *v != 0.0) && of_age[2] == 0.0, "{of_age:?}");
+}

@@ -219,11 +219,19 @@ fn of_model(error: &pellucid::Error) -> Category {
         E::Graph(e) => of_graph(e),
         E::Engine(pellucid::engine::Error::Interrupted) => Category::Interrupted,
         E::Engine(pellucid::engine::Error::Graph(e)) => of_graph(e),
-        E::Input { .. } | E::Engine(_) => Category::Data,
+        E::Input { .. } | E::NotFinite { .. } | E::Engine(_) => Category::Data,
         E::Refused { .. } => Category::Unsupported,
         E::Item { source, .. } => of_model(source),
         _ => Category::Usage,
     }
+}
+
+/// The error with the row's number in the data, rather than in what is explained at a time.
+pub(crate) fn of_own_row(mut error: pellucid::Error, numbers: &[u64]) -> pellucid::Error {
+    if let pellucid::Error::NotFinite { row, .. } = &mut error {
+        *row = usize::try_from(*row).ok().and_then(|r| numbers.get(r)).copied().unwrap_or(*row);
+    }
+    error
 }
 
 fn of_graph(error: &graph::Error) -> Category {

@@ -10,7 +10,7 @@ use pellucid::{Baseline, Batch, Explainer, Explanation, InputSpec, Precision, So
 
 use crate::activity::Activity;
 use crate::baseline::{self, Resolved};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, of_own_row};
 use crate::hash;
 use crate::model::OpenModel;
 use crate::predict::{Predictions, Predictor};
@@ -169,7 +169,8 @@ impl Work<'_> {
         };
         let (explainer, known) = explainer;
         let progress = |done: usize| activity.listener.rows(done);
-        let found = explainer.explain(&batch, &activity.control(Some(&progress)))?;
+        let found = explainer.explain(&batch, &activity.control(Some(&progress)));
+        let found = found.map_err(|e| of_own_row(e, &chunk.numbers))?;
         let header = match known {
             Some((header, _)) => header,
             None => {
