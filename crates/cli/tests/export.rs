@@ -95,6 +95,32 @@ fn the_written_file_gives_what_onnx_runtime_gives() {
     }
 }
 
+/// A network for the clients of a bank, trained as the recipe of `examples/01-bank` says for a tenth of its epochs, and what is written for it. The
+/// Python package's tests hold the latter against ONNX Runtime.
+#[test]
+fn the_file_written_for_a_bank_scores_its_raw_rows() {
+    let place = Place::new();
+    place.write("bank.onnx", std::fs::read(committed().join("bank.onnx")).unwrap());
+    assert_eq!(place.run(&["export", "bank.onnx", "bank-raw.onnx"]).code, 0);
+    let written = std::fs::read(place.path("bank-raw.onnx")).unwrap();
+    if std::env::var_os("UPDATE_FILES").is_some() {
+        std::fs::write(committed().join("bank-raw.onnx"), &written).unwrap();
+    }
+    assert!(
+        written == std::fs::read(committed().join("bank-raw.onnx")).unwrap(),
+        "another file than tests/export/bank-raw.onnx"
+    );
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/01-bank/bank.csv");
+    let [own, raw] = ["bank.onnx", "bank-raw.onnx"].map(|model| {
+        let table = table.to_str().unwrap();
+        let ran = place.run(&["explain", model, table, "--method", "saliency", "--format", "csv"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        column(&ran.stdout, "output")
+    });
+    assert_eq!((own.len(), raw.len()), (4521, 4521));
+    assert!(own.iter().zip(&raw).all(|(a, b)| (a - b).abs() < 1e-5));
+}
+
 #[test]
 fn columns_of_texts_are_held_fixed_or_replaced() {
     let place = Place::new();

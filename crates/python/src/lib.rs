@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods, ToPyArray};
+use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods, ToPyArray};
 use pellucid::engine::Control;
 use pellucid::graph::{Buffer, Tensor};
 use pellucid::{Batch, Explanation, Precision, Spec};
@@ -34,11 +34,21 @@ fn tensor(array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
         )* };
     }
     try_types!(f32, f64, i64, i32, bool, i8, i16, u8, u16, u32, u64);
-    Err(PyTypeError::new_err("expected a numpy array of floats, integers or booleans"))
+    texts(array).ok_or_else(|| {
+        PyTypeError::new_err("expected a numpy array of floats, integers, booleans or texts")
+    })?
 }
 
 fn tensors(list: &[Bound<'_, PyAny>]) -> PyResult<Vec<Tensor>> {
     list.iter().map(tensor).collect()
+}
+
+/// An array of texts, or of objects that are all texts.
+fn texts(array: &Bound<'_, PyAny>) -> Option<PyResult<Tensor>> {
+    let shape = array.cast::<PyUntypedArray>().ok()?.shape().to_vec();
+    let list = array.call_method0("ravel").and_then(|flat| flat.call_method0("tolist"));
+    let data: Vec<String> = list.ok()?.extract().ok()?;
+    Some(Tensor::new(&shape, data).ok_or_else(|| PyValueError::new_err("an array lost its shape")))
 }
 
 /// A tensor as an array.
@@ -60,7 +70,12 @@ fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny>> {
         Buffer::U32(v) => of!(v),
         Buffer::U64(v) => of!(v),
         Buffer::Bool(v) => of!(v),
-        Buffer::String(_) => Err(PyTypeError::new_err("strings are not handed out as arrays")),
+        Buffer::String(v) => {
+            let objects = PyDict::new(py);
+            objects.set_item("dtype", "object")?;
+            let flat = py.import("numpy")?.call_method("array", (v,), Some(&objects))?;
+            flat.call_method1("reshape", (tensor.shape().to_vec(),))
+        }
     }
 }
 

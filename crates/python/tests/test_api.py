@@ -74,7 +74,8 @@ def test_rows_not_contiguous_or_of_other_types(bank):
         (lambda m: attr.IntegratedGradients(m).attribute(ROWS, target=0, method="simpson"), "simpson"),
         (lambda m: attr.IntegratedGradients(m).attribute(ROWS, target=0, n_steps=0), "nodes"),
         (lambda m: attr.LayerConductance(m, "linear_9").attribute(ROWS, target=0), "linear_1"),
-        (lambda m: attr.Saliency(m).attribute(np.array(["a"]), target=0), "numpy array"),
+        (lambda m: attr.Saliency(m).attribute(np.array([1j]), target=0), "numpy array"),
+        (lambda m: attr.Saliency(m).attribute(np.array([["a", "b", "c"]]), target=0), "string"),
     ],
 )
 def test_refusals_say_what_was_expected(classes, call, part):

@@ -9,7 +9,8 @@ import pytest
 import pellucid
 from pellucid import attr
 
-MODELS = pathlib.Path(__file__).parents[2] / "graph" / "tests" / "data" / "sklearn"
+CRATES = pathlib.Path(__file__).parents[2]
+MODELS = CRATES / "graph" / "tests" / "data" / "sklearn"
 COLUMNS = {
     "age": np.array([[31.0], [64.0], [np.nan]], np.float32),
     "balance": np.array([[100.0], [-50.0], [2000.0]], np.float32),
@@ -34,8 +35,12 @@ def test_outputs_are_those_of_onnx_runtime(model):
 
 
 def test_texts_are_held_fixed_or_ablated(model):
-    found = attr.IntegratedGradients(model).attribute(COLUMNS, target=1)
-    assert list(found) == ["age", "balance"] and found["age"].shape == (3, 1)
+    with pytest.raises(pellucid.PellucidError, match=r'input "age", row 2, element \[0\] is NaN'):
+        attr.IntegratedGradients(model).attribute(COLUMNS, target=1)
+    numbers = {n: c[:2] for n, c in COLUMNS.items()}
+    found = attr.IntegratedGradients(model).attribute(numbers, target=1)
+    assert list(found) == ["age", "balance"] and found["age"].shape == (2, 1)
+    assert all(np.isfinite(a).all() and (a != 0).all() for a in found.values())
     ablated = attr.FeatureAblation(model).attribute(COLUMNS, {"age": 40.0, "balance": 0.0, "job": "admin", "contact": "cellular"}, target=1)
     assert list(ablated) == list(COLUMNS)
     replaced = {**COLUMNS, "job": np.array([["admin"]] * 3, object)}
@@ -52,3 +57,18 @@ def test_a_data_frame_is_read_by_its_columns(model):
     frame.loc[1, "contact"] = None
     empty = {**COLUMNS, "contact": np.array([["cellular"], [""], ["cellular"]], object)}
     assert np.array_equal(model(frame)[1], model(empty)[1])
+
+
+def test_an_exported_pipeline_scores_raw_rows_as_onnx_runtime_does():
+    """``bank-raw.onnx`` is what ``pellucid export`` writes for ``bank.onnx``, which the command's own tests hold."""
+    pandas = pytest.importorskip("pandas")
+    path = CRATES / "cli" / "tests" / "export" / "bank-raw.onnx"
+    frame = pandas.read_csv(CRATES.parent / "examples" / "01-bank" / "bank.csv", sep=";", keep_default_na=False).drop(columns="y")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    texts = {port.name for port in session.get_inputs() if port.type == "tensor(string)"}
+    columns = {n: frame[n].to_numpy(object if n in texts else np.float64).reshape(-1, 1) for n in frame.columns}
+    want = session.run(None, columns)
+    found = pellucid.load(path)(frame)
+    assert len(frame) == 4521 and len(found) == len(want) == 2
+    assert np.abs(found[0] - want[0]).max() < 1e-5 and np.abs(found[1] - want[1]).max() < 1e-6
+    assert np.ptp(want[0]) > 10

@@ -34,7 +34,8 @@ class Model:
         self._native = native
 
     def __call__(self, *inputs: Any) -> Any:
-        """The output for rows. Inputs come in order, or as one mapping by name or data frame. For lists of rows, a list of what each row gives."""
+        """The output for rows. Inputs come in order, or by name in one mapping or data frame. For lists of rows, a list of what each
+        row gives."""
         one = len(inputs) == 1 and names_inputs(inputs[0])
         bound = bind(self, inputs[0] if one else inputs)
         if bound.ragged:

@@ -169,8 +169,8 @@ class Bound:
 def bind(model: Any, inputs: Any, additional: Any = None) -> Bound:
     """Puts inputs in the model's order.
 
-    A mapping, or a data frame by its columns, names its inputs, whose types then decide which are explained. Otherwise ``inputs``, an array or a tuple of them, are the
-    model's first inputs, all explained, and ``additional`` the next ones, held fixed.
+    A mapping, or a data frame by its columns, names its inputs, whose types then decide which are explained. Otherwise ``inputs``, an
+    array or a tuple of them, are the model's first inputs, all explained, and ``additional`` the next ones, held fixed.
     """
     names = model.input_names
     if _is_frame(inputs):

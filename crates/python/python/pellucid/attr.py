@@ -9,8 +9,8 @@ and ``.sum(-1)`` gives one number for each token. Baselines are ids, such as tha
 of each embedding. (Methods that Captum gives ids, ``FeatureAblation`` and those of layers, take the id 0 by default, as it does.)
 :func:`pellucid.explain` says which embedding was found.
 
-Rows of different length are a list with an array for each row; the result is a list then. A mapping gives inputs by name, a data frame by its columns; which of them are
-explained then follows from their types, and the result is a mapping.
+Rows of different length are a list with an array for each row; the result is a list then. A mapping gives inputs by name, a data frame
+by its columns; which of them are explained then follows from their types, and the result is a mapping.
 
 Where Captum's definition has a slip, the true one is computed: the weights of ``riemann_trapezoid`` sum to one.
 """
