@@ -5,6 +5,8 @@
 //! | `x > 0` where `max(x, 0)` is at hand | `max(x, 0) > 0`, so that `x` itself need not be kept |
 //! | `g` where `x > 0`, else 0 | one gate |
 //! | max(·, 0) of, or a gate on, an operator that can do it on the way | that operator, with it |
+//! | a product of transposed values | a product that reads them as they lie |
+//! | a sum of values with zeros around, which nowhere meet | the values written side by side |
 //! | elementwise and row-wise steps that only read each other | a chain, run block by block |
 //!
 //! All of them give the same bits as the single operators.
@@ -13,11 +15,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pellucid_graph::error::{OpError, OpResult};
+use pellucid_graph::ops::MatMul;
 use pellucid_graph::{Arg, Graph, Kernel, Node, Operator, Slice, SliceMut, Then, ValueId, View, ViewMut};
 use pellucid_kernels::{Real, broadcast};
 
 use crate::chain::{Chain, Group, Link};
 use crate::error::{Error, Result};
+use crate::moved::{Padded, Side, Sums, order};
 use crate::operators::RESHAPING;
 
 /// A step of a plan.
@@ -56,6 +60,9 @@ pub(crate) fn steps(graph: &Graph) -> Result<(Vec<Step>, HashMap<ValueId, ValueI
     make_gates(graph, &mut steps);
     drop_unread(graph, &mut steps);
     join(graph, &mut steps)?;
+    put_side_by_side(graph, &mut steps);
+    read_moved(graph, &mut steps);
+    drop_unread(graph, &mut steps);
     make_chains(graph, &mut steps);
     let same = take_same(graph, &mut steps);
     let steps: Result<Vec<Step>> = steps.into_iter().flatten().map(|draft| draft.ready(graph)).collect();
@@ -237,6 +244,73 @@ fn join(graph: &Graph, steps: &mut [Option<Draft>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What makes each value that is read once.
+fn makers_of_single(graph: &Graph, steps: &[Option<Draft>]) -> HashMap<ValueId, usize> {
+    let readers = readers(graph, steps);
+    let made = steps.iter().enumerate().filter_map(|(i, s)| Some((i, s.as_ref()?.outputs.as_slice())));
+    let single = made.filter_map(|(i, outputs)| if let [o] = *outputs { Some((o, i)) } else { None });
+    single.filter(|(o, _)| readers.get(o) == Some(&1)).collect()
+}
+
+fn read_moved(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let makers = makers_of_single(graph, steps);
+    for i in 0..steps.len() {
+        let Some(step) = &steps[i] else { continue };
+        let (Some(a), Some(b)) = (step.input(0), step.input(1)) else { continue };
+        if !step.is("MatMul") || !graph.fact(a).dtype.is_float() || graph.constant(b).is_some() {
+            continue;
+        }
+        let moved = |v: ValueId| -> Option<(ValueId, Vec<usize>)> {
+            let maker = steps[*makers.get(&v)?].as_ref().filter(|m| m.is("Transpose"))?;
+            let What::Operator(op) = &maker.what else { return None };
+            let from = maker.input(0)?;
+            Some((from, order(&op.attributes(), graph.shape(from).len())?))
+        };
+        let as_it_is = |v: ValueId| (v, (0..graph.shape(v).len()).collect());
+        let (left, right) = (moved(a), moved(b));
+        if left.is_none() && right.is_none() {
+            continue;
+        }
+        let (left, right) = (left.unwrap_or_else(|| as_it_is(a)), right.unwrap_or_else(|| as_it_is(b)));
+        let shapes = [graph.shape(left.0), graph.shape(right.0)];
+        if let Some(kernel) = MatMul::of_moved(shapes, [&left.1, &right.1])
+            && let Some(step) = &mut steps[i]
+        {
+            step.what = What::Joined("MatMul", kernel);
+            step.inputs = vec![Some(left.0), Some(right.0)];
+        }
+    }
+}
+
+fn put_side_by_side(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let makers = makers_of_single(graph, steps);
+    let mut sums = Sums::new();
+    for step in steps.iter_mut().flatten() {
+        let [output] = *step.outputs.as_slice() else { continue };
+        if !graph.fact(output).dtype.is_float() {
+            continue;
+        }
+        if let What::Operator(op) = &step.what
+            && step.is("Pad")
+            && let Some(padded) = Padded::of(graph, &step.inputs, &op.attributes())
+        {
+            sums.insert(output, vec![padded]);
+        } else if step.is("Add")
+            && let (Some(x), Some(y)) = (step.input(0), step.input(1))
+            && [x, y].iter().all(|v| makers.contains_key(v) && graph.shape(*v) == graph.shape(output))
+            && let (Some(first), Some(rest)) = (sums.get(&x), sums.get(&y))
+        {
+            let values: Vec<Padded> = first.iter().chain(rest).cloned().collect();
+            if let Some(side) = Side::new(graph.shape(output), &values) {
+                step.what = What::Joined("Concat", Box::new(side));
+                step.inputs = values.iter().map(|v| Some(v.value)).collect();
+                sums.insert(output, values);
+            }
+        }
+    }
+    drop_unread(graph, steps);
 }
 
 /// Takes out the steps that only give their input another shape. What they make is found under what they read.

@@ -95,10 +95,12 @@ impl Setup<'_> {
             wanted.push(self.output);
         }
         let mut specialised = network.specialise(&how, &wanted)?;
-        if open {
-            let whole = |n: &pellucid_graph::Node| {
-                matches!(n.op.kind(&vec![true; n.inputs.len()]), Kind::Normalize | Kind::Other)
-            };
+        // A composite that only runs through its body is its body from here on, or the derivative would compute that once more.
+        let whole = |n: &pellucid_graph::Node| {
+            let kind = || n.op.kind(&vec![true; n.inputs.len()]);
+            !n.op.runs() || open && matches!(kind(), Kind::Normalize | Kind::Other)
+        };
+        if specialised.graph.nodes().iter().any(whole) {
             let (graph, map) = pellucid_graph::lower::lower(&specialised.graph, &whole)?;
             for value in specialised.values.iter_mut().flatten() {
                 *value = map[value];

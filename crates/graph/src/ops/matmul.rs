@@ -110,6 +110,20 @@ impl Sizes {
 }
 
 impl MatMul {
+    /// A kernel for factors that are read from tensors of the given shapes as if their axes had been moved: `orders` has, for each axis of a
+    /// factor, the one that it is in the tensor. It gives the bits of the product of moved copies. `None` where it cannot be had.
+    pub fn of_moved(shapes: [&[usize]; 2], orders: [&[usize]; 2]) -> Option<Box<dyn Kernel>> {
+        let moved = |i: usize| -> Vec<usize> { orders[i].iter().map(|&a| shapes[i][a]).collect() };
+        let sizes = Sizes::new(&moved(0), &moved(1)).ok()?;
+        let empty = [sizes.m, sizes.n, sizes.k].contains(&0) || sizes.batch.contains(&0);
+        if sizes.vectors != (false, false) || empty {
+            return None;
+        }
+        let factor = |i: usize| Factor::new(shapes[i], orders[i], &sizes.batch);
+        let (a, b) = (factor(0)?, factor(1)?);
+        Some(Box::new(Moved { a, b, batch: sizes.batch }))
+    }
+
     fn floats<T: Real + Element>(
         right: Option<&matrix::Packed<T>>,
         after: matrix::After<'_, T>,
@@ -168,6 +182,73 @@ impl Kernel for Ready {
         match &self.0.right {
             Right::F32(right) => MatMul::floats(right.as_deref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
             Right::F64(right) => MatMul::floats(right.as_deref(), self.0.after(inputs)?, self.0.own(inputs), outputs),
+        }
+    }
+}
+
+/// A MatMul of float tensors whose factors are read as if their axes had been moved.
+#[derive(Debug)]
+struct Moved {
+    a: Factor,
+    b: Factor,
+    batch: Vec<usize>,
+}
+
+/// A factor's matrices, and how far apart they are along each axis of the batch.
+#[derive(Debug)]
+struct Factor {
+    is: matrix::Matrix,
+    apart: Vec<usize>,
+}
+
+impl Factor {
+    /// `order` has, for each axis of the factor, the one that it is in the tensor that is read. `None` where no rows would be side by side.
+    fn new(shape: &[usize], order: &[usize], batch: &[usize]) -> Option<Self> {
+        let mut steps = vec![1; shape.len()];
+        for axis in (1..shape.len()).rev() {
+            steps[axis - 1] = steps[axis] * shape[axis];
+        }
+        let axes: Vec<(usize, usize)> = order.iter().map(|&a| (shape[a], steps[a])).collect();
+        let (&[(rows, down), (columns, along)], lead) = (axes.last_chunk()?, &axes[..axes.len().checked_sub(2)?]);
+        let is = matrix::Matrix::new(rows, columns);
+        let is = match (along == 1 || columns == 1, down == 1 || rows == 1) {
+            (true, _) => is.rows_apart(down),
+            (_, true) => is.stored(true).rows_apart(along),
+            _ => return None,
+        };
+        let missing = batch.len().checked_sub(lead.len())?;
+        let apart = lead.iter().map(|&(size, step)| if size == 1 { 0 } else { step });
+        Some(Self { is, apart: std::iter::repeat_n(0, missing).chain(apart).collect() })
+    }
+}
+
+impl Moved {
+    fn floats<T: Real + Element>(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        let (a, b) = (data::<T>(inputs, 0)?, data::<T>(inputs, 1)?);
+        let size = self.a.is.rows * self.b.is.columns;
+        let mut index = vec![0; self.batch.len()];
+        for out in out::<T>(outputs, 0)?.chunks_exact_mut(size.max(1)) {
+            let at = |factor: &Factor| -> usize { factor.apart.iter().zip(&index).map(|(a, i)| a * i).sum() };
+            let (left, right) = ((&a[at(&self.a)..], self.a.is), (&b[at(&self.b)..], self.b.is));
+            matrix::product(left, right, matrix::Finish::new(T::ONE, T::ZERO), out);
+            for (i, n) in index.iter_mut().zip(&self.batch).rev() {
+                *i += 1;
+                if *i < *n {
+                    break;
+                }
+                *i = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kernel for Moved {
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        match view(inputs, 0)?.data.dtype() {
+            DType::F32 => self.floats::<f32>(inputs, outputs),
+            DType::F64 => self.floats::<f64>(inputs, outputs),
+            other => no_type(other),
         }
     }
 }

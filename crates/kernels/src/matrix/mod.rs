@@ -24,18 +24,42 @@ pub struct Matrix {
     pub columns: usize,
     /// Whether the slice holds its transpose, row by row.
     pub transposed: bool,
+    /// How far apart the rows that are stored begin; `None` where one follows the other.
+    pub apart: Option<usize>,
 }
 
 impl Matrix {
     /// A matrix stored row by row.
     pub fn new(rows: usize, columns: usize) -> Self {
-        Self { rows, columns, transposed: false }
+        Self { rows, columns, transposed: false, apart: None }
     }
 
     /// The same matrix, its slice holding the transpose where `transposed` says so.
     #[must_use]
     pub fn stored(self, transposed: bool) -> Self {
         Self { transposed, ..self }
+    }
+
+    /// The same matrix, its stored rows beginning `apart` elements from each other.
+    #[must_use]
+    pub fn rows_apart(self, apart: usize) -> Self {
+        Self { apart: Some(apart), ..self }
+    }
+
+    /// How many rows are stored, and how long they are.
+    fn lines(&self) -> (usize, usize) {
+        if self.transposed { (self.columns, self.rows) } else { (self.rows, self.columns) }
+    }
+
+    /// How far apart stored rows begin.
+    fn step(&self) -> usize {
+        self.apart.unwrap_or(self.lines().1)
+    }
+
+    /// The elements of the slice up to the last one that is used.
+    fn span(&self) -> usize {
+        let (lines, long) = self.lines();
+        if lines == 0 || long == 0 { 0 } else { (lines - 1) * self.step() + long }
     }
 }
 
@@ -86,10 +110,9 @@ impl<T: Real> Packed<T> {
     }
 
     fn with(instructions: Instructions, b: &[T], is: Matrix) -> Self {
-        let size = is.rows * is.columns;
-        assert!(size <= b.len(), "a slice is shorter than its matrix");
+        assert!(is.span() <= b.len(), "a slice is shorter than its matrix");
         let mut panels = vec![T::ZERO; tile::packed_len(is, width::<T>(instructions))];
-        tile::pack(&b[..size], is, width::<T>(instructions), &mut panels);
+        tile::pack(b, is, width::<T>(instructions), &mut panels);
         Self { rows: is.rows, columns: is.columns, instructions, panels }
     }
 
@@ -108,13 +131,12 @@ impl<T: Real> Packed<T> {
 ///
 /// Panics where a slice is shorter than its matrix, or the inner dimensions differ.
 pub fn product<T: Real>(a: (&[T], Matrix), (b, b_is): (&[T], Matrix), finish: Finish<'_, T>, out: &mut [T]) {
-    let size = b_is.rows * b_is.columns;
-    assert!(size <= b.len(), "a slice is shorter than its matrix");
+    assert!(b_is.span() <= b.len(), "a slice is shorter than its matrix");
     if a.1.rows > 0 {
         let instructions = instructions();
         let width = width::<T>(instructions);
         let mut panels = Room::new(tile::packed_len(b_is, width));
-        tile::pack(&b[..size], b_is, width, &mut panels);
+        tile::pack(b, b_is, width, &mut panels);
         run(instructions, a, (&panels, b_is.rows, b_is.columns), finish, out);
     }
 }
@@ -134,13 +156,13 @@ fn run<T: Real>(
 ) {
     let (m, k) = (a_is.rows, a_is.columns);
     assert_eq!(k, rows, "inner dimensions");
-    assert!(m * k <= a.len() && m * n <= out.len(), "a slice is shorter than its matrix");
+    assert!(a_is.span() <= a.len() && m * n <= out.len(), "a slice is shorter than its matrix");
     assert!(finish.bias.is_none_or(|v| v.len() >= n), "a bias is shorter than the rows");
     assert!(!matches!(finish.after, After::Gate(v) if v.len() < m * n), "a gate is smaller than the product");
     if m == 0 || n == 0 {
         return;
     }
-    let job = Job { a: &a[..m * k], a_is, b: panels, n, finish };
+    let job = Job { a, a_is, b: panels, n, finish };
     T::multiply(instructions, &job, &mut out[..m * n]);
 }
 
@@ -270,6 +292,28 @@ mod tests {
                 let row = (&a[i * k..(i + 1) * k], Matrix::new(1, k));
                 product(row, (&b, Matrix::new(k, n)), Finish::new(1.0, 0.0), &mut one);
                 assert_eq!(one, all[i * n..(i + 1) * n]);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_may_lie_apart() {
+        let mut stream = Stream::new(5, [0; 3]);
+        for (m, n, k) in SIZES {
+            for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+                let mut draw = |is: Matrix| -> (Vec<f32>, Vec<f32>, Matrix) {
+                    let (lines, long) = is.lines();
+                    let apart = long + 5;
+                    let wide: Vec<f32> = (0..lines * apart).map(|_| stream.normal() as f32).collect();
+                    let close = (0..lines).flat_map(|i| wide[i * apart..i * apart + long].to_vec()).collect();
+                    (close, wide, is.rows_apart(apart))
+                };
+                let (a_is, b_is) = (Matrix::new(m, k).stored(ta), Matrix::new(k, n).stored(tb));
+                let ((a, a_wide, a_apart), (b, b_wide, b_apart)) = (draw(a_is), draw(b_is));
+                let (mut want, mut found) = (vec![0.0; m * n], vec![0.0; m * n]);
+                product((&a, a_is), (&b, b_is), Finish::new(1.0, 0.0), &mut want);
+                product((&a_wide, a_apart), (&b_wide, b_apart), Finish::new(1.0, 0.0), &mut found);
+                assert_eq!(want, found, "{m} {n} {k} {ta} {tb}");
             }
         }
     }

@@ -49,10 +49,13 @@ pub(super) fn packed_len(is: Matrix, width: usize) -> usize {
 pub(super) fn pack<T: Real>(b: &[T], is: Matrix, width: usize, packed: &mut [T]) {
     let (k, n) = (is.rows, is.columns);
     if n < NARROW {
-        if is.transposed {
-            packed.copy_from_slice(b);
-        } else {
-            packed.iter_mut().enumerate().for_each(|(i, v)| *v = b[i % k * n + i / k]);
+        let (step, k) = (is.step(), k.max(1));
+        for (j, column) in packed.chunks_exact_mut(k).enumerate() {
+            if is.transposed {
+                column.copy_from_slice(&b[j * step..][..k]);
+            } else {
+                column.iter_mut().enumerate().for_each(|(p, v)| *v = b[p * step + j]);
+            }
         }
         return;
     }
@@ -71,13 +74,13 @@ pub(super) fn pack<T: Real>(b: &[T], is: Matrix, width: usize, packed: &mut [T])
 
 /// What lacks in the last columns is never used.
 fn pack_panel<T: Real, const W: usize>(b: &[T], is: Matrix, first: usize, panel: &mut [T]) {
-    let (k, n) = (is.rows, is.columns);
+    let (k, n, step) = (is.rows, is.columns, is.step());
     let columns = W.min(n - first);
     let rows = panel.as_chunks_mut::<W>().0;
     if is.transposed {
         let columns: [&[T]; W] = std::array::from_fn(|j| {
             let j = first + j.min(columns - 1);
-            &b[j * k..(j + 1) * k]
+            &b[j * step..][..k]
         });
         for (p, row) in rows.iter_mut().enumerate() {
             for (v, column) in row.iter_mut().zip(columns) {
@@ -86,7 +89,7 @@ fn pack_panel<T: Real, const W: usize>(b: &[T], is: Matrix, first: usize, panel:
         }
     } else {
         for (p, row) in rows.iter_mut().enumerate() {
-            row[..columns].copy_from_slice(&b[p * n + first..p * n + first + columns]);
+            row[..columns].copy_from_slice(&b[p * step + first..][..columns]);
         }
     }
 }
@@ -194,6 +197,7 @@ pub(super) fn run<V: Tiles<WIDE>, const FUSED: bool, const ROWS: usize, const WI
 ) {
     const { assert!(WIDE == 2 * V::COUNT && ROWS <= MOST_ROWS) };
     let (m, k, n) = (job.a_is.rows, job.a_is.columns, job.n);
+    let step = job.a_is.step();
     if n < NARROW {
         return narrow::<V::Item, FUSED>(job, out);
     }
@@ -208,7 +212,7 @@ pub(super) fn run<V: Tiles<WIDE>, const FUSED: bool, const ROWS: usize, const WI
     let parts = k.div_ceil(depth.max(1)).max(1);
     let depth = k.div_ceil(parts);
     // Rows that lie apart by about a multiple of a page would throw each other out of the nearest cache.
-    let apart = (k * size).is_multiple_of(APART) && n > 2 * WIDE && m > 1;
+    let apart = (step * size).is_multiple_of(APART) && n > 2 * WIDE && m > 1;
     let copies = job.a_is.transposed || apart;
     let mut copied = vec![V::Item::ZERO; if copies { ROWS.min(m) * (depth + PAD) } else { 0 }];
     let mut stage = [[V::Item::ZERO; WIDE]; MOST_ROWS];
@@ -224,7 +228,7 @@ pub(super) fn run<V: Tiles<WIDE>, const FUSED: bool, const ROWS: usize, const WI
                     copy_rows(job, (top, rows), (start, part.depth), depth + PAD, &mut copied);
                 }
                 let (a, row) =
-                    if copies { (&copied[..], depth + PAD) } else { (&job.a[top * k + start..], k) };
+                    if copies { (&copied[..], depth + PAD) } else { (&job.a[top * step + start..], step) };
                 for (first, width) in panels(right, WIDE).skip(left / WIDE) {
                     let panel = &job.b[first * k + start * width..][..part.depth * width];
                     let mut done = 0;
@@ -253,16 +257,16 @@ fn copy_rows<T: Real>(
     apart: usize,
     to: &mut [T],
 ) {
-    let (m, k) = (job.a_is.rows, job.a_is.columns);
+    let step = job.a_is.step();
     if job.a_is.transposed {
         for p in 0..depth {
-            for (i, v) in job.a[(start + p) * m + top..][..rows].iter().enumerate() {
+            for (i, v) in job.a[(start + p) * step + top..][..rows].iter().enumerate() {
                 to[i * apart + p] = *v;
             }
         }
     } else {
         for (i, row) in to.chunks_exact_mut(apart).enumerate().take(rows) {
-            row[..depth].copy_from_slice(&job.a[(top + i) * k + start..][..depth]);
+            row[..depth].copy_from_slice(&job.a[(top + i) * step + start..][..depth]);
         }
     }
 }
@@ -396,12 +400,16 @@ fn overlapping<T: Real>(from: &[T], to: &mut [T]) {
 #[inline(always)]
 fn narrow<T: Real, const FUSED: bool>(job: &Job<'_, T>, out: &mut [T]) {
     let (m, k, n) = (job.a_is.rows, job.a_is.columns, job.n);
+    let step = job.a_is.step();
     let mut packed = vec![T::ZERO; if job.a_is.transposed { k } else { 0 }];
     for i in 0..m {
         if job.a_is.transposed {
-            packed.iter_mut().zip(job.a[i.min(job.a.len())..].iter().step_by(m)).for_each(|(p, v)| *p = *v);
+            packed
+                .iter_mut()
+                .zip(job.a[i.min(job.a.len())..].iter().step_by(step.max(1)))
+                .for_each(|(p, v)| *p = *v);
         }
-        let row = if job.a_is.transposed { &packed[..] } else { &job.a[i * k..(i + 1) * k] };
+        let row = if job.a_is.transposed { &packed[..] } else { &job.a[i * step..][..k] };
         let mut sums = [T::ZERO; NARROW];
         for (j, sum) in sums.iter_mut().enumerate().take(n) {
             *sum = inner::<T, FUSED>(row, &job.b[j * k..(j + 1) * k]);
