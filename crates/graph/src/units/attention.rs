@@ -40,7 +40,7 @@ pub(super) fn attention(m: Matcher<'_>, v: ValueId) -> Option<Unit> {
             && (rank == 4 || own.len() <= 2)
             && (last == 1 || Some(&last) == shape.last())
     });
-    if !whole || !alike || !fits || !(3..=4).contains(&rank) || !(scale > 0.0) {
+    if !whole || !alike || !fits || !(3..=4).contains(&rank) || scale.is_nan() || scale <= 0.0 {
         return None;
     }
     let size = *facts(query).last()? as f64;

@@ -204,6 +204,15 @@ fn nesting_without_end() {
     deep.extend(nested(1, &[0x3A], &nested(300_000, &[0x32, 0x2A, 0x0A], b"")));
     let error = Network::from_bytes(&deep, None).unwrap_err();
     assert!(error.to_string().contains("recursion limit"), "{error}");
+    // The same in a function: the model's 25, of which a node is 7.
+    let inside = nested(1, &[0x3A], &nested(299_999, &[0x32, 0x2A, 0x0A], b""));
+    let mut function = vec![0xCA, 0x01];
+    prost::encoding::encode_varint(inside.len() as u64, &mut function);
+    function.extend(inside);
+    let mut deep = small().encode_to_vec();
+    deep.extend(function);
+    let error = Network::from_bytes(&deep, None).unwrap_err();
+    assert!(error.to_string().contains("recursion limit"), "{error}");
 }
 
 /// Branches in branches, as deep as the format's nesting allows, with a condition that is not known.

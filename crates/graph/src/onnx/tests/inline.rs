@@ -121,6 +121,25 @@ fn functions_that_never_end_are_refused() {
     assert!(matches!(refused(&m).kind(), ErrorKind::Malformed(m) if m.contains("2 inputs")));
 }
 
+/// A hundred thousand functions, each a call of the next one.
+#[test]
+fn a_deep_chain_of_functions_takes_no_stack() {
+    const LENGTH: usize = 100_000;
+    let call = |i: usize| {
+        let mut call = in_domain(&format!("F{i}"), &["a"], &["b"]);
+        call.name = None;
+        call
+    };
+    let last = function("F0", &["a"], &["b"], vec![node("Relu", &["a"], &["b"])]);
+    let all = |length: usize| {
+        let others = (1..length).map(|i| function(&format!("F{i}"), &["a"], &["b"], vec![call(i - 1)]));
+        let first = in_domain(&format!("F{}", length - 1), &["x"], &["y"]);
+        with_functions(vec![first], others.rev().chain([last.clone()]).collect())
+    };
+    assert!(matches!(refused(&all(LENGTH)).kind(), ErrorKind::TooLarge(m) if m.contains("32 deep")));
+    assert_eq!(run(&load(&all(32)).unwrap(), [1.0, -2.0]), [1.0, 0.0]);
+}
+
 fn branch(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto {
         name: Some(name.to_owned()),
