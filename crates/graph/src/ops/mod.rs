@@ -77,6 +77,7 @@ operators! {
     celu: Celu;
     center_crop_pad: CenterCropPad;
     clip: Clip;
+    col2im: Col2Im;
     column_gemm: ColumnGemm;
     compress: Compress;
     concat: Concat;
@@ -122,6 +123,7 @@ operators! {
     global_max_pool: GlobalMaxPool;
     greater: Greater;
     greater_or_equal: GreaterOrEqual;
+    grid_sample: GridSample;
     group_normalization: GroupNormalization;
     hamming_window: HammingWindow;
     hann_window: HannWindow;
