@@ -138,7 +138,7 @@ pub fn zip_real<T: Real>(
     f: impl Fn(&T, &T) -> T,
 ) {
     walk(shape, [x_shape, y_shape], |o, at, n, steps| {
-        along_widest((x, y), at, steps, &mut out[o..o + n], &f)
+        along_widest((x, y), at, steps, &mut out[o..o + n], &f);
     });
 }
 
