@@ -120,6 +120,54 @@ fn inspect_as_text_and_json() {
     assert_eq!(json["layers"][0]["shape"], serde_json::json!(["N", "6"]));
 }
 
+/// A file of another crate's tests.
+fn shared(path: &str) -> String {
+    format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn inspect_lists_all_that_no_gradient_passes() {
+    let place = Place::new();
+    let forest = shared("graph/tests/data/sklearn/columns-forest.onnx");
+    let text = place.run(&["inspect", &forest]).stdout;
+    for word in ["No gradient passes", "ai.onnx.ml.TreeEnsembleClassifier of opset", "use feature_ablation"] {
+        assert!(text.contains(word), "{word} is not in {text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["inspect", &forest, "--json"]).stdout).unwrap();
+    assert_eq!(json["gaps"][0]["lacks"], "gradient", "{}", json["gaps"]);
+    let reach = |name: &str| {
+        let methods = json["methods"].as_array().unwrap();
+        methods.iter().find(|m| m["method"] == name).unwrap().clone()
+    };
+    assert!(reach("saliency")["reason"].is_string() && reach("feature_ablation")["reason"].is_null());
+    assert!(reach("layer_activation")["layers"].as_u64() > Some(0));
+}
+
+#[test]
+fn inspect_shows_units_and_embeddings() {
+    let place = Place::new();
+    let encoder = shared("pellucid/tests/networks/encoder.onnx");
+    let text = place.run(&["inspect", &encoder]).stdout;
+    for word in [
+        "recognised units: 2 Attention, 2 Gelu, 4 LayerNormalization",
+        "from ids, at the output of its embedding words",
+        "at any layer",
+        "LayerNormalization (9 nodes)",
+        "[N, 10, 16]",
+    ] {
+        assert!(text.contains(word), "{word} is not in {text}");
+    }
+    assert!(!text.contains("Constant") && !text.contains("no: "), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["inspect", &encoder, "--json"]).stdout).unwrap();
+    let layers = json["layers"].as_array().unwrap();
+    let norm = layers.iter().find(|l| l["name"] == "layers.layers.0.norm2").unwrap();
+    assert_eq!(norm["unit"]["operator"], "LayerNormalization");
+    let parts = layers.iter().filter(|l| l["part_of"] == "layers.layers.0.norm2");
+    assert_eq!(parts.count(), 8);
+}
+
 #[test]
 fn methods_are_the_librarys() {
     let place = Place::new();

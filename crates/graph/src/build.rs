@@ -85,6 +85,11 @@ impl Builder {
         Self { graph: Graph { rows, ..Graph::default() }, name: None, budget }
     }
 
+    /// A builder that goes on from a graph to find out shapes.
+    pub(crate) fn sketch(graph: Graph) -> Self {
+        Self { graph, name: None, budget: Budget::SKETCH }
+    }
+
     /// Ends the building, with `outputs` as the graph's outputs.
     pub fn finish(mut self, outputs: &[ValueId]) -> Graph {
         self.graph.outputs = outputs.to_vec();

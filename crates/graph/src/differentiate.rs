@@ -55,7 +55,8 @@ fn not_differentiable(node: &Node) -> crate::Error {
     .into()
 }
 
-fn visit(
+/// Adds the cotangents of a node's inputs to the tally, from those of its outputs.
+pub(crate) fn visit(
     b: &mut Builder,
     node: &Node,
     active: &[bool],

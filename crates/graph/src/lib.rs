@@ -8,6 +8,7 @@ pub mod differentiate;
 pub mod emit;
 pub mod error;
 pub mod evaluate;
+pub mod flow;
 mod front;
 pub mod graph;
 pub mod import;
@@ -25,6 +26,7 @@ mod units;
 pub use attributes::{Attribute, Attributes, Branch};
 pub use build::{Budget, Builder};
 pub use error::{Error, ErrorKind, OpError, OpResult, Result};
+pub use flow::{Flow, Obstacle, flow};
 pub use graph::{Fact, Graph, Node, Value, ValueId};
 pub use network::{Dim, Network};
 pub use operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Part, Site, Then, Wire};
@@ -32,6 +34,7 @@ pub use pellucid_kernels::random;
 pub use rows::Rows;
 pub use specialise::{Specialisation, Specialised};
 pub use tensor::{Buffer, DType, Element, Slice, SliceMut, Tensor, View, ViewMut};
+pub use units::Recognised;
 
 /// The version of ONNX's operator set in whose form operators are kept and written.
 pub const EXPORT_OPSET: i64 = 21;

@@ -193,6 +193,16 @@ impl Network {
         self.nodes.iter().filter_map(|n| n.op.as_ref().err().map(|gap| (n, gap)))
     }
 
+    /// The values that cannot be computed: for want of an operator, theirs or one before.
+    pub fn beyond_gaps(&self) -> Vec<bool> {
+        let mut beyond = vec![false; self.symbols.len()];
+        for node in &self.nodes {
+            let bad = node.op.is_err() || node.inputs.iter().flatten().any(|&i| beyond[i]);
+            node.outputs.iter().flatten().for_each(|&o| beyond[o] = bad);
+        }
+        beyond
+    }
+
     /// The value that a name stands for: a tensor's name, a node's name (its first output) or a module path (what the module gives to the
     /// rest of the network); with `:input` behind it, the first input of that node or module. A module that the exporter merged into another
     /// (a convolution and the batch normalization behind it) still has its input, which its weights lead to, but no output.

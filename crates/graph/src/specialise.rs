@@ -11,6 +11,7 @@ use crate::operator::Operator;
 use crate::ops::Identity;
 use crate::rows::Rows;
 use crate::tensor::{DType, Tensor, span};
+use crate::units::Recognised;
 
 /// How to specialise a network.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Specialised {
     pub graph: Graph,
     /// Where each value of the network went, by position there; `None` for values that no output needs or that lie inside a unit.
     pub values: Vec<Option<ValueId>>,
+    /// The units that were recognised, in the order of the graph.
+    pub units: Vec<Recognised>,
 }
 
 impl Network {
@@ -98,11 +101,11 @@ impl Network {
         }
         let graph = b.finish(&outputs);
         Ok(match crate::units::recognise(&graph)? {
-            Some((graph, map)) => {
+            Some((graph, map, units)) => {
                 let values = values.into_iter().map(|v| v.and_then(|v| map.get(&v).copied())).collect();
-                Specialised { graph, values }
+                Specialised { graph, values, units }
             }
-            None => Specialised { graph, values },
+            None => Specialised { graph, values, units: Vec::new() },
         })
     }
 

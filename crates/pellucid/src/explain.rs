@@ -92,7 +92,7 @@ fn same_but_rows(a: &Key, b: &Key) -> bool {
 }
 
 impl Job {
-    fn new(model: &Model, spec: &Spec) -> Result<Self> {
+    pub(crate) fn new(model: &Model, spec: &Spec) -> Result<Self> {
         let info = spec.method.info();
         let network = model.network();
         let output = match &spec.output {

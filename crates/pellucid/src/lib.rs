@@ -17,6 +17,7 @@ mod ragged;
 pub mod rules;
 pub mod spec;
 mod starts;
+pub mod survey;
 mod target;
 mod task;
 
@@ -32,3 +33,4 @@ pub use spec::{
     Baseline, InputBaseline, InputSpec, Integration, MaxPoolRule, Method, Precision, Role, Scale, Spec,
     Target,
 };
+pub use survey::{MethodReach, Survey};

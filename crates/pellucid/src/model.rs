@@ -388,7 +388,8 @@ pub(crate) fn with_fallback<T>(rows: usize, tile: usize, attempt: impl Fn(usize)
     }
 }
 
-fn mixes_rows(error: &Error) -> bool {
+/// Whether a model was refused because rows of a batch influence each other.
+pub(crate) fn mixes_rows(error: &Error) -> bool {
     match error {
         Error::Graph(e) | Error::Engine(pellucid_engine::Error::Graph(e)) => {
             matches!(e.kind(), pellucid_graph::ErrorKind::RowsMix { .. })

@@ -170,3 +170,24 @@ fn module_paths_lead_to_layers() {
     }
     assert!(seen >= 28, "{seen} layers");
 }
+
+#[test]
+fn surveys_say_what_works() {
+    for case in &cases() {
+        let survey = case.model.survey(&case.inputs);
+        assert!(survey.obstacles.is_empty() && !survey.one_row, "{}: {:?}", case.name, survey.obstacles);
+        for reach in &survey.methods {
+            let what = format!("{}: {}", case.name, reach.info.name);
+            assert_eq!(reach.reason, None, "{what}");
+            assert_eq!(reach.layers > 0, reach.info.has_layer, "{what}");
+            assert_eq!(reach.inputs.len(), usize::from(!reach.info.has_layer), "{what}");
+        }
+        let from = &survey.methods.iter().find(|m| m.info.name == "saliency").unwrap().inputs[0];
+        let is_ids = case.inputs[0].as_slice::<i64>().is_some();
+        assert_eq!(from.embeddings.len(), usize::from(is_ids), "{}: {from:?}", case.name);
+        for (path, _) in &case.layers {
+            let symbol = case.model.network().resolve(path).unwrap();
+            assert!(survey.values[symbol] && survey.gradients[symbol], "{}: {path}", case.name);
+        }
+    }
+}

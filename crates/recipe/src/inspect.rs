@@ -1,11 +1,16 @@
-//! What is in a model: its inputs, outputs and layers with shapes, parameters and kinds, and the operators that it lacks.
+//! What is in a model: its inputs, outputs and layers with shapes, parameters and kinds, what can be explained from where, and what it lacks.
 
-use std::collections::BTreeMap;
+mod probe;
 
-use pellucid::graph::{DType, Dim, Network, Specialisation, network::Declared};
+use std::collections::{BTreeMap, HashMap};
+
+use pellucid::graph::network::{Declared, NetworkNode};
+use pellucid::graph::{Network, Recognised};
+use pellucid::{InputUse, Survey};
 use pellucid_data::image::ImageSteps;
 use serde::Serialize;
 
+use self::probe::Probe;
 use crate::model::OpenModel;
 
 /// A model's contents.
@@ -36,7 +41,11 @@ pub struct Contents {
     pub parameters: u64,
     /// The nodes in order.
     pub layers: Vec<Layer>,
-    /// The nodes whose operator cannot be run.
+    /// Every method, and from where it works. Empty where the file does not say the shape of an input.
+    pub methods: Vec<Reach>,
+    /// Whether rows of a batch influence each other, so that the model is explained one row at a time.
+    pub one_row: bool,
+    /// The nodes whose operator cannot be run, and those that no gradient passes.
     pub gaps: Vec<Missing>,
     /// What is worth knowing about the file.
     pub warnings: Vec<String>,
@@ -57,8 +66,10 @@ pub struct Port {
 /// A node.
 #[derive(Clone, Debug, Serialize)]
 pub struct Layer {
-    /// What `--layer` takes: the name of its first output.
+    /// What `--layer` takes: the path of its module, where that leads to its first output; else that output's name.
     pub name: String,
+    /// The node's name.
+    pub node: String,
     /// The path of its module, where the file says so; else its node's name.
     pub path: String,
     /// Its operator.
@@ -69,11 +80,60 @@ pub struct Layer {
     pub shape: Vec<String>,
     /// The numbers it learned.
     pub parameters: u64,
+    /// The unit that it and the nodes before it spell out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// The name of the layer whose unit it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
+    /// Whether its first output is the same for all rows of one shape: a size, a mask, a scaled weight.
+    pub constant: bool,
+    /// Whether it has values of floats that depend on an input, for layer activation.
+    pub values: bool,
+    /// Whether the output's gradient reaches it too, for the other layer methods.
+    pub gradient: bool,
 }
 
-/// A node that cannot be run.
+/// Several nodes that are one operator.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unit {
+    /// The operator.
+    pub operator: String,
+    /// How rules and optimisations see it.
+    pub kind: String,
+    /// How many nodes it is spelled out in.
+    pub nodes: usize,
+}
+
+/// How far a method reaches.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reach {
+    /// The method.
+    pub method: String,
+    /// The inputs that it explains, with embeddings where it starts there.
+    pub inputs: Vec<InputUse>,
+    /// How many layers it can attribute to; 0 where it attributes to inputs.
+    pub layers: usize,
+    /// Why it does not work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a node lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lack {
+    /// Its operator: it cannot be run.
+    Operator,
+    /// A gradient: it can be run, and no gradient passes it.
+    Gradient,
+}
+
+/// A node that cannot be run, or that no gradient passes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Missing {
+    /// What it lacks.
+    pub lacks: Lack,
     /// The node.
     pub node: String,
     /// Its operator, with the domain where that is not ONNX's own.
@@ -87,45 +147,9 @@ pub struct Missing {
 /// Looks into a model.
 pub fn inspect(model: &OpenModel) -> Contents {
     let network = model.model().network();
-    let shapes = shapes(network);
-    let mut seen = vec![false; network.symbols().len()];
-    let layers: Vec<Layer> = network
-        .nodes()
-        .iter()
-        .map(|node| {
-            // A constant that several nodes share is counted with the first.
-            let mut parameters = 0u64;
-            for &symbol in node.inputs.iter().flatten() {
-                let constant = network.symbols()[symbol].constant.as_ref();
-                if let Some(tensor) = constant.filter(|t| t.dtype().is_float() && !seen[symbol]) {
-                    seen[symbol] = true;
-                    parameters += tensor.len() as u64;
-                }
-            }
-            let first = node.outputs.iter().flatten().copied().next();
-            Layer {
-                name: first.map_or_else(|| node.name.clone(), |s| network.symbols()[s].name.clone()),
-                path: node.module.clone().unwrap_or_else(|| node.name.clone()),
-                operator: match &node.op {
-                    Ok(op) => op.definition().name.to_owned(),
-                    Err(gap) => gap.operator.clone(),
-                },
-                kind: match &node.op {
-                    Ok(op) => {
-                        let active: Vec<bool> = node
-                            .inputs
-                            .iter()
-                            .map(|i| i.is_some_and(|s| network.symbols()[s].constant.is_none()))
-                            .collect();
-                        format!("{:?}", op.kind(&active))
-                    }
-                    Err(_) => "missing".to_owned(),
-                },
-                shape: first.and_then(|s| shapes[s].clone()).unwrap_or_default(),
-                parameters,
-            }
-        })
-        .collect();
+    let seen = See::new(network);
+    let survey = seen.probe.as_ref().and_then(|p| p.inputs(network)).map(|i| model.model().survey(&i));
+    let layers = layers_of(network, &seen, survey.as_ref());
     let port = |symbol: &usize| {
         let symbol = &network.symbols()[*symbol];
         Port {
@@ -154,68 +178,193 @@ pub fn inspect(model: &OpenModel) -> Contents {
         split: model.metadata().and_then(|m| m.split.as_ref()).map(|s| s.counts),
         parameters: layers.iter().map(|l| l.parameters).sum(),
         layers,
-        gaps: network
-            .gaps()
-            .map(|(node, gap)| Missing {
-                node: node.name.clone(),
-                operator: if gap.domain.is_empty() {
-                    gap.operator.clone()
-                } else {
-                    format!("{}.{}", gap.domain, gap.operator)
-                },
-                opset: gap.opset,
-                reason: gap.reason.clone(),
-            })
-            .collect(),
+        methods: survey.as_ref().map(reaches).unwrap_or_default(),
+        one_row: survey.as_ref().is_some_and(|s| s.one_row),
+        gaps: gaps(network, survey.as_ref()),
         warnings: network.warnings.clone(),
     }
 }
 
-fn declared(declared: &Declared) -> Option<Vec<String>> {
-    Some(declared.shape.as_ref()?.iter().map(ToString::to_string).collect())
+/// What is seen of a network at some sizes.
+struct See {
+    /// The sizes; `None` where there are none at which the network works.
+    probe: Option<Probe>,
+    /// The shape of every value: as it comes out, else as the file declares it.
+    shapes: Vec<Option<Vec<String>>>,
+    /// Whether a value is the same for all rows of one shape.
+    constant: Vec<bool>,
+    /// The units that the nodes spell out, on the way to the outputs.
+    units: Vec<Recognised>,
 }
 
-/// The shape of every value: as it comes out for a few rows, else as the file declares it.
-fn shapes(network: &Network) -> Vec<Option<Vec<String>>> {
-    // A number of rows that is no usual size of anything else.
-    const ROWS: usize = 7;
-    let mut shapes: Vec<Option<Vec<String>>> =
-        network.symbols().iter().map(|s| s.declared.as_ref().and_then(declared)).collect();
-    let rows = network.fixed_rows().unwrap_or(ROWS);
-    let broken = broken(network);
-    let targets: Vec<usize> = network
+impl See {
+    fn new(network: &Network) -> Self {
+        let mut shapes: Vec<Option<Vec<String>>> =
+            network.symbols().iter().map(|s| s.declared.as_ref().and_then(declared)).collect();
+        let mut constant = vec![false; shapes.len()];
+        let beyond = network.beyond_gaps();
+        let made = network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied());
+        let targets: Vec<usize> = made.filter(|&s| !beyond[s]).collect();
+        let outputs: Vec<usize> = network.outputs().iter().copied().filter(|&o| !beyond[o]).collect();
+        let probes = Probe::all(network);
+        let first = probes.first().cloned();
+        for probe in probes {
+            let both = [0, 1].map(|which| network.specialise(&probe.specialisation(which), &targets));
+            let [Ok(one), Ok(other)] = both else { continue };
+            for &symbol in &targets {
+                if let (Some(a), Some(b)) = (one.values[symbol], other.values[symbol]) {
+                    shapes[symbol] = Some(probe.shape(one.graph.shape(a), other.graph.shape(b)));
+                    constant[symbol] = one.graph.constant(a).is_some();
+                }
+            }
+            let whole = network.specialise(&probe.specialisation(0), &outputs);
+            let units = whole.map(|w| w.units).unwrap_or_default();
+            return Self { probe: Some(probe), shapes, constant, units };
+        }
+        Self { probe: first, shapes, constant, units: Vec::new() }
+    }
+}
+
+/// The nodes of a model in order, without what can be explained.
+pub fn layers(model: &OpenModel) -> Vec<Layer> {
+    let network = model.model().network();
+    layers_of(network, &See::new(network), None)
+}
+
+fn layers_of(network: &Network, seen: &See, survey: Option<&Survey>) -> Vec<Layer> {
+    let names = names_of(network);
+    let by_node: HashMap<&str, usize> =
+        network.nodes().iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
+    // A unit inside the body of one node is no unit of the file.
+    let own = |u: &&Recognised| u.inside.iter().any(|n| *n != u.node);
+    let mut roots: HashMap<usize, &Recognised> = HashMap::new();
+    let mut parts: HashMap<usize, usize> = HashMap::new();
+    for unit in seen.units.iter().filter(own) {
+        let Some(&root) = by_node.get(&*unit.node) else { continue };
+        roots.insert(root, unit);
+        parts.extend(unit.inside.iter().filter_map(|n| by_node.get(&**n)).map(|&i| (i, root)));
+    }
+    let producers: HashMap<usize, usize> = network
         .nodes()
         .iter()
-        .flat_map(|n| n.outputs.iter().flatten().copied())
-        .filter(|&s| !broken[s])
+        .enumerate()
+        .flat_map(|(i, n)| n.outputs.iter().flatten().map(move |&o| (o, i)))
         .collect();
-    let known = network.inputs().iter().all(|&i| {
-        let shape = network.symbols()[i].declared.as_ref().and_then(|d| d.shape.as_ref());
-        shape.is_some_and(|dims| dims.iter().skip(1).all(|d| matches!(d, Dim::Fixed(_))))
-    });
-    if !known || targets.is_empty() {
-        return shapes;
-    }
-    let how = Specialisation { rows, precision: Some(DType::F32), ..Specialisation::default() };
-    let Ok(specialised) = network.specialise(&how, &targets) else { return shapes };
-    for &symbol in &targets {
-        let Some(id) = specialised.values[symbol] else { continue };
-        let shape = specialised.graph.shape(id);
-        let size = |(axis, n): (usize, &usize)| match (axis, *n) {
-            (0, n) if n == rows => "N".to_owned(),
-            (_, n) => n.to_string(),
+    let mut counted = vec![false; network.symbols().len()];
+    let mut found = Vec::with_capacity(names.len());
+    for (i, node) in network.nodes().iter().enumerate() {
+        let first = node.outputs.iter().flatten().copied().next();
+        let constant = first.is_some_and(|s| seen.constant[s]);
+        // A weight is counted with the first node that reads it, whatever transposes or casts it on the way.
+        let mut parameters = 0u64;
+        let mut waiting: Vec<usize> =
+            if constant { Vec::new() } else { node.inputs.iter().flatten().copied().collect() };
+        while let Some(symbol) = waiting.pop() {
+            let tensor = network.symbols()[symbol].constant.as_ref();
+            let made = producers.get(&symbol).filter(|_| seen.constant[symbol]);
+            if (tensor.is_none() && made.is_none()) || std::mem::replace(&mut counted[symbol], true) {
+                continue;
+            }
+            // Numbers without dimensions are an operator's arguments.
+            parameters += tensor
+                .filter(|t| t.dtype().is_float() && !t.shape().is_empty())
+                .map_or(0, |t| t.len() as u64);
+            waiting
+                .extend(made.into_iter().flat_map(|&i| network.nodes()[i].inputs.iter().flatten().copied()));
+        }
+        let (operator, kind) = match &node.op {
+            Ok(op) => {
+                let constant = |s: usize| seen.constant[s] || network.symbols()[s].constant.is_some();
+                let active: Vec<bool> = node.inputs.iter().map(|i| i.is_some_and(|s| !constant(s))).collect();
+                (op.definition().name, format!("{:?}", op.kind(&active)))
+            }
+            Err(gap) => (gap.operator.as_str(), "missing".to_owned()),
         };
-        shapes[symbol] = Some(shape.iter().enumerate().map(size).collect());
+        let is = |of: fn(&Survey) -> &[bool]| survey.zip(first).is_some_and(|(s, v)| of(s)[v]);
+        found.push(Layer {
+            name: names[i].clone(),
+            node: node.name.clone(),
+            path: node.module.clone().unwrap_or_else(|| node.name.clone()),
+            operator: operator.to_owned(),
+            kind,
+            shape: first.and_then(|s| seen.shapes[s].clone()).unwrap_or_default(),
+            parameters,
+            unit: roots.get(&i).map(|u| Unit {
+                operator: u.operator.to_owned(),
+                kind: format!("{:?}", u.kind),
+                nodes: u.inside.len() + 1,
+            }),
+            part_of: parts.get(&i).map(|&root| names[root].clone()),
+            constant,
+            values: is(|s| &s.values),
+            gradient: is(|s| &s.gradients),
+        });
     }
-    shapes
+    found
 }
 
-/// The values that cannot be computed: for want of an operator, theirs or one before.
-fn broken(network: &Network) -> Vec<bool> {
-    let mut broken = vec![false; network.symbols().len()];
-    for node in network.nodes() {
-        let bad = node.op.is_err() || node.inputs.iter().flatten().any(|&i| broken[i]);
-        node.outputs.iter().flatten().for_each(|&o| broken[o] = bad);
-    }
-    broken
+/// What `--layer` takes for the first output of each node.
+fn names_of(network: &Network) -> Vec<String> {
+    let mut modules: HashMap<&str, Option<usize>> = HashMap::new();
+    let name = |node: &NetworkNode| {
+        let symbol = node.outputs.iter().flatten().copied().next();
+        symbol.map_or(&node.name, |s| &network.symbols()[s].name).clone()
+    };
+    network
+        .nodes()
+        .iter()
+        .map(|node| {
+            let first = node.outputs.iter().flatten().copied().next();
+            match node.module.as_deref() {
+                Some(path) => {
+                    let leads = modules.entry(path).or_insert_with(|| network.resolve(path).ok());
+                    if first.is_some() && *leads == first { path.to_owned() } else { name(node) }
+                }
+                None => name(node),
+            }
+        })
+        .collect()
+}
+
+fn reaches(survey: &Survey) -> Vec<Reach> {
+    let one = |m: &pellucid::MethodReach| Reach {
+        method: m.info.name.to_owned(),
+        inputs: m.inputs.clone(),
+        layers: m.layers,
+        reason: m.reason.clone(),
+    };
+    survey.methods.iter().map(one).collect()
+}
+
+fn gaps(network: &Network, survey: Option<&Survey>) -> Vec<Missing> {
+    let full = |domain: &str, operator: &str| match domain {
+        "" => operator.to_owned(),
+        _ => format!("{domain}.{operator}"),
+    };
+    let operators = network.gaps().map(|(node, gap)| Missing {
+        lacks: Lack::Operator,
+        node: node.name.clone(),
+        operator: full(&gap.domain, &gap.operator),
+        opset: gap.opset,
+        reason: gap.reason.clone(),
+    });
+    let obstacles = survey.map(|s| s.obstacles.as_slice()).unwrap_or_default();
+    let gradients = obstacles.iter().map(|o| {
+        // What the file calls it, where that is made of other operators.
+        let node = network.nodes().iter().find(|n| *n.name == *o.node);
+        let definition = node.and_then(|n| Some(n.op.as_ref().ok()?.definition()));
+        let (domain, operator) = definition.map_or((o.domain, o.operator), |d| (d.domain, d.name));
+        Missing {
+            lacks: Lack::Gradient,
+            node: o.node.to_string(),
+            operator: full(domain, operator),
+            opset: network.opsets.get(domain).copied().unwrap_or(1),
+            reason: format!("{}; use feature_ablation, or a layer behind it", o.reason),
+        }
+    });
+    operators.chain(gradients).collect()
+}
+
+fn declared(declared: &Declared) -> Option<Vec<String>> {
+    Some(declared.shape.as_ref()?.iter().map(ToString::to_string).collect())
 }

@@ -1,9 +1,13 @@
 //! `pellucid inspect`: what is in a model.
 
+mod tree;
+
+use std::collections::BTreeMap;
+
 use pellucid_recipe::data::image::{ImageSteps, Resize};
-use pellucid_recipe::inspect::{self, Contents, Layer, Port};
+use pellucid_recipe::inspect::{self, Contents, Lack, Missing, Port, Reach};
 use pellucid_recipe::{OpenModel, Result};
-use pellucid_report::{Align, Table, format_count};
+use pellucid_report::format_count;
 
 use crate::arguments::Inspect;
 use crate::screen::{Style, print};
@@ -55,42 +59,91 @@ fn text(c: &Contents) -> String {
         text.push_str(&format!("split: {train} train, {validation} validation, {test} test\n"));
     }
     text.push('\n');
-    let mut table = Table::new("")
-        .column("layer", Align::Left)
-        .column("output", Align::Left)
-        .column("operator", Align::Left)
-        .column("kind", Align::Left)
-        .column("shape", Align::Left)
-        .column("parameters", Align::Right);
-    for (indent, label, layer) in tree(&c.layers) {
-        let name = format!("{}{label}", "  ".repeat(indent));
-        table = match layer {
-            None => table.row([name]),
-            Some(l) => table.row([
-                name,
-                l.name.clone(),
-                l.operator.clone(),
-                l.kind.clone(),
-                format!("[{}]", l.shape.join(", ")),
-                if l.parameters == 0 { String::new() } else { format_count(l.parameters) },
-            ]),
-        };
-    }
-    text.push_str(&table.to_text());
-    text.push_str(&format!("\n{} parameters in {} nodes\n", format_count(c.parameters), c.layers.len()));
+    text.push_str(&tree::table(&c.layers).to_text());
+    text.push_str(&format!("\n{}\n", counted(c)));
     for warning in &c.warnings {
         text.push_str(&format!("note: {warning}\n"));
     }
-    if !c.gaps.is_empty() {
-        text.push_str(&format!("\n{}\n", style.heading("Cannot be run")));
-        for gap in &c.gaps {
-            text.push_str(&format!(
-                "  {}: {} of opset {}: {}\n",
-                gap.node, gap.operator, gap.opset, gap.reason
-            ));
+    text.push_str(&methods(c, &style));
+    for (lack, heading) in [(Lack::Operator, "Cannot be run"), (Lack::Gradient, "No gradient passes")] {
+        let gaps: Vec<&Missing> = c.gaps.iter().filter(|g| g.lacks == lack).collect();
+        if !gaps.is_empty() {
+            text.push_str(&format!("\n{}\n", style.heading(heading)));
+        }
+        for gap in gaps {
+            let line = format!("  {}: {} of opset {}: {}\n", gap.node, gap.operator, gap.opset, gap.reason);
+            text.push_str(&line);
         }
     }
     text
+}
+
+/// How many numbers, nodes and units there are.
+fn counted(c: &Contents) -> String {
+    let mut line = format!("{} parameters in {} nodes", format_count(c.parameters), c.layers.len());
+    let shown = tree::shown(&c.layers).count();
+    if shown < c.layers.len() {
+        line.push_str(&format!(
+            ", of which {} lie in units or are the same for all rows; --json lists them too",
+            c.layers.len() - shown
+        ));
+    }
+    let mut units: BTreeMap<&str, usize> = BTreeMap::new();
+    for unit in c.layers.iter().filter_map(|l| l.unit.as_ref()) {
+        *units.entry(&unit.operator).or_default() += 1;
+    }
+    if !units.is_empty() {
+        let units: Vec<String> = units.into_iter().map(|(name, n)| format!("{n} {name}")).collect();
+        line.push_str(&format!("\nrecognised units: {}", units.join(", ")));
+    }
+    line
+}
+
+/// From where which methods work, and why the others do not.
+fn methods(c: &Contents, style: &Style) -> String {
+    if c.methods.is_empty() {
+        return "\nThe file does not say the shapes of its inputs; which methods work shows when it is explained.\n"
+            .to_owned();
+    }
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for reach in &c.methods {
+        let place = match &reach.reason {
+            Some(reason) => format!("no: {reason}"),
+            None if reach.layers > 0 => at_layers(c, reach.layers),
+            None => from_inputs(reach),
+        };
+        match groups.iter_mut().find(|(p, _)| *p == place) {
+            Some((_, list)) => list.push(&reach.method),
+            None => groups.push((place, vec![&reach.method])),
+        }
+    }
+    // What works first.
+    groups.sort_by_key(|(place, _)| place.starts_with("no: "));
+    let mut text = format!("\n{}\n", style.heading("Methods"));
+    for (place, list) in groups {
+        text.push_str(&format!("  {}\n    {}\n", list.join(", "), style.quiet(&place)));
+    }
+    if c.one_row {
+        text.push_str("  one row at a time: rows of a batch influence each other\n");
+    }
+    text
+}
+
+fn at_layers(c: &Contents, layers: usize) -> String {
+    let all = c.layers.iter().filter(|l| l.values).count();
+    if layers >= all { "at any layer".to_owned() } else { format!("at {layers} of {all} layers") }
+}
+
+fn from_inputs(reach: &Reach) -> String {
+    let one = |input: &pellucid_recipe::pellucid::InputUse| {
+        if input.embeddings.is_empty() {
+            input.name.clone()
+        } else {
+            format!("{}, at the output of its embedding {}", input.name, input.embeddings.join(" and "))
+        }
+    };
+    let inputs: Vec<String> = reach.inputs.iter().map(one).collect();
+    format!("from {}", inputs.join("; "))
 }
 
 /// A recipe for pictures in a line.
@@ -118,43 +171,4 @@ fn images_text(steps: &ImageSteps) -> String {
     parts.push(name(serde_json::to_value(steps.channels)));
     parts.push(name(serde_json::to_value(steps.layout)));
     parts.join(", ")
-}
-
-/// The nodes below the modules of their paths; a module's line has no node.
-fn tree(layers: &[Layer]) -> Vec<(usize, String, Option<&Layer>)> {
-    let mut lines = Vec::new();
-    let mut open: Vec<&str> = Vec::new();
-    for layer in layers {
-        let parts: Vec<&str> = layer.path.split('.').collect();
-        let (label, modules) = parts.split_last().map_or(("", &[][..]), |(l, m)| (*l, m));
-        let same = open.iter().zip(modules).take_while(|(a, b)| a == b).count();
-        open.truncate(same);
-        for module in &modules[same..] {
-            lines.push((open.len(), (*module).to_owned(), None));
-            open.push(module);
-        }
-        lines.push((open.len(), label.to_owned(), Some(layer)));
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modules_are_opened_once() {
-        let layer = |path: &str| Layer {
-            name: String::new(),
-            path: path.to_owned(),
-            operator: String::new(),
-            kind: String::new(),
-            shape: Vec::new(),
-            parameters: 0,
-        };
-        let layers = ["stem", "body.0.conv", "body.0.relu", "body.1.conv", "head"].map(layer);
-        let lines: Vec<String> =
-            tree(&layers).iter().map(|(n, l, _)| format!("{}{l}", " ".repeat(*n))).collect();
-        assert_eq!(lines, ["stem", "body", " 0", "  conv", "  relu", " 1", "  conv", "head"]);
-    }
 }

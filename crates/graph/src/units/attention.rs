@@ -171,7 +171,7 @@ mod tests {
     #[track_caller]
     fn check(expected: &[&str], body: Body) {
         let (before, inputs) = graph(body);
-        let (after, map) = recognise(&before).unwrap().expect("attention is not found");
+        let (after, map, _) = recognise(&before).unwrap().expect("attention is not found");
         let names: Vec<&str> = after.nodes().iter().map(|n| n.op.definition().name).collect();
         assert_eq!(names, expected);
         let mut stream = Stream::new(3, [0, 0, 0]);

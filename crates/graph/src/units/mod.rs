@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::build::Builder;
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Graph, ValueId};
-use crate::operator::{Arg, Operator};
+use crate::operator::{Arg, Kind, Operator};
 
 use matcher::Matcher;
 
@@ -30,11 +30,28 @@ struct Unit {
     turned: Option<usize>,
 }
 
-/// The graph with its units as single operators, and where each value went; `None` where there is no unit.
-pub(crate) fn recognise(graph: &Graph) -> Result<Option<(Graph, HashMap<ValueId, ValueId>)>> {
+/// A unit that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// The operator that it became.
+    pub operator: &'static str,
+    /// How rules and optimisations see that.
+    pub kind: Kind,
+    /// The node that gives its output.
+    pub node: Arc<str>,
+    /// The other nodes that it was spelled out in.
+    pub inside: Vec<Arc<str>>,
+}
+
+/// A graph with its units as single operators, where each value went, and the units.
+pub(crate) type Found = (Graph, HashMap<ValueId, ValueId>, Vec<Recognised>);
+
+/// The graph with its units as single operators; `None` where there is no unit.
+pub(crate) fn recognise(graph: &Graph) -> Result<Option<Found>> {
     let readers = readers(graph);
     let mut taken: HashSet<usize> = HashSet::new();
     let mut units: HashMap<usize, Unit> = HashMap::new();
+    let mut recognised = Vec::new();
     // From the end on, so that the largest unit is found before its parts are.
     for root in (0..graph.nodes().len()).rev() {
         if taken.contains(&root) {
@@ -46,11 +63,31 @@ pub(crate) fn recognise(graph: &Graph) -> Result<Option<(Graph, HashMap<ValueId,
             && inside.iter().all(|i| !taken.contains(i) && !units.contains_key(i))
             && fits(graph, root, &unit)
         {
+            recognised.push(described(graph, root, &unit, &inside));
             taken.extend(inside);
             units.insert(root, unit);
         }
     }
-    if units.is_empty() { Ok(None) } else { rebuilt(graph, &taken, &units).map(Some) }
+    if units.is_empty() {
+        return Ok(None);
+    }
+    let (rebuilt, map) = rebuilt(graph, &taken, &units)?;
+    recognised.reverse();
+    Ok(Some((rebuilt, map, recognised)))
+}
+
+fn described(graph: &Graph, root: usize, unit: &Unit, inside: &[usize]) -> Recognised {
+    let mut active: Vec<bool> = unit.inputs.iter().map(|&v| graph.constant(v).is_none()).collect();
+    active.extend(unit.extra.iter().map(|_| false));
+    let name = |i: usize| Arc::clone(&graph.nodes()[i].name);
+    let mut nodes = inside.to_vec();
+    nodes.sort_unstable();
+    Recognised {
+        operator: unit.op.definition().name,
+        kind: unit.op.kind(&active),
+        node: name(root),
+        inside: nodes.into_iter().map(name).collect(),
+    }
 }
 
 /// The first pattern that a node is the root of.

@@ -5,6 +5,7 @@ use crate::build::Builder;
 use crate::cases::{evaluate, f64s};
 use crate::error::OpResult;
 use crate::graph::{Fact, Graph, ValueId};
+use crate::operator::Kind;
 use crate::ops::{
     Clip, Erf, GlobalAveragePool, HardSigmoid, Log, Pow, Reciprocal, ReduceMax, ReduceMean, Sigmoid,
     Softplus, Sqrt, Tanh,
@@ -34,7 +35,7 @@ fn names(graph: &Graph) -> Vec<&'static str> {
 #[track_caller]
 fn check(unit: &str, body: Body) {
     let (before, x) = graph(body);
-    let (after, map) = recognise(&before).unwrap().unwrap_or_else(|| panic!("{unit} is not found"));
+    let (after, map, _) = recognise(&before).unwrap().unwrap_or_else(|| panic!("{unit} is not found"));
     assert_eq!(names(&after), [unit]);
     assert_eq!(after.find("y"), Some(after.outputs()[0]));
     let mut stream = Stream::new(5, [0, 0, 0]);
@@ -103,7 +104,7 @@ fn gelu_of_a_product_is_of_the_product() {
         let y = b.mul(x, x)?;
         gelu_of_pytorch(b, y)
     });
-    let (after, _) = recognise(&before).unwrap().unwrap();
+    let (after, _, _) = recognise(&before).unwrap().unwrap();
     assert_eq!(names(&after), ["Mul", "Gelu"]);
 }
 
@@ -324,6 +325,24 @@ fn what_only_looks_like_a_unit_stays() {
         let sum = b.reduce_sum(exponential, &[0, 2], true)?;
         b.div(exponential, sum)
     });
+}
+
+#[test]
+fn what_was_found_is_told() {
+    let mut b = Builder::new(2);
+    let x = b.input("x", Fact::new(DType::F64, &[2, 3, 5]));
+    let named = |b: &mut Builder, name: &str, body: Body, x| {
+        b.set_origin(Some(name.into()));
+        body(b, x).unwrap()
+    };
+    let h = named(&mut b, "gelu", gelu_of_pytorch, x);
+    let y = named(&mut b, "norm", layer_norm_of_pytorch, h);
+    let (_, _, units) = recognise(&b.finish(&[y])).unwrap().unwrap();
+    let told: Vec<_> = units.iter().map(|u| (u.operator, &*u.node, u.kind, u.inside.len())).collect();
+    assert_eq!(
+        told,
+        [("Gelu", "gelu", Kind::Elementwise, 4), ("LayerNormalization", "norm", Kind::Normalize, 8)]
+    );
 }
 
 #[test]

@@ -12,19 +12,20 @@ use crate::inspect;
 
 /// The layers and the course of training.
 pub(super) fn network(findings: &Findings<'_>) -> Section {
-    let contents = inspect::inspect(findings.model);
+    let nodes = inspect::layers(findings.model);
+    let parameters: u64 = nodes.iter().map(|l| l.parameters).sum();
     let mut layers = Table::new("The network's nodes")
         .column("layer", Align::Left)
         .column("operator", Align::Left)
         .column("shape", Align::Left)
         .column("parameters", Align::Right);
-    for l in &contents.layers {
+    for l in &nodes {
         let parameters = if l.parameters == 0 { String::new() } else { format_count(l.parameters) };
         layers =
             layers.row([l.name.clone(), l.operator.clone(), format!("[{}]", l.shape.join(", ")), parameters]);
     }
     let mut blocks = vec![
-        Block::Paragraph(Text::from(format!("{} numbers were learned.", format_count(contents.parameters)))),
+        Block::Paragraph(Text::from(format!("{} numbers were learned.", format_count(parameters)))),
         Block::Table(layers),
     ];
     if let Some(course) = findings.course.filter(|c| !c.epochs.is_empty()) {

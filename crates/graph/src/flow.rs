@@ -1,0 +1,164 @@
+//! Where the gradient of some values reaches in a graph, and where it cannot pass.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::build::Builder;
+use crate::differentiate::{no_rule, visit};
+use crate::error::ErrorKind;
+use crate::graph::{Graph, Node, ValueId};
+use crate::operator::Kind;
+
+/// A node that the gradient would have to pass and cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The node.
+    pub node: Arc<str>,
+    /// Its operator.
+    pub operator: &'static str,
+    /// The operator's domain; empty for ONNX's own.
+    pub domain: &'static str,
+    /// Why, and what works all the same.
+    pub reason: String,
+}
+
+/// How far a gradient reaches.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// For each value, by position: whether the targets have a gradient with respect to it that can be computed. It may be zero.
+    pub reaches: Vec<bool>,
+    /// Every node in the way, in the order of the graph.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// What stands between the targets and a value.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way {
+    /// A chain of nodes with slopes leads there.
+    slopes: bool,
+    /// A node that refuses gradients lies on some way, with a slope or without.
+    refused: bool,
+    /// A node without a derivative lies on a way of slopes.
+    lacking: bool,
+}
+
+/// Finds where the gradient of `targets` reaches. Each node on the way is differentiated once, on its own, nothing is run.
+pub fn flow(graph: &Graph, targets: &[ValueId]) -> Flow {
+    let active = graph.dependents(graph.inputs());
+    let needed = graph.needed(targets, &[]);
+    let mut ways = vec![Way::default(); graph.values().count()];
+    for &t in targets {
+        ways[t.index()].slopes = graph.fact(t).dtype.is_float();
+    }
+    let mut scratch = Builder::sketch(graph.clone());
+    let mut obstacles = Vec::new();
+    for (node, _) in graph.nodes().iter().zip(&needed).rev().filter(|(_, needed)| **needed) {
+        let of_outputs = |what: fn(&Way) -> bool| node.outputs.iter().any(|o| what(&ways[o.index()]));
+        let depends = node.present().any(|v| active[v.index()]);
+        if !depends {
+            continue;
+        }
+        let refuses = node.op.refuses_gradients();
+        let mut way = Way {
+            slopes: of_outputs(|w| w.slopes),
+            refused: refuses || of_outputs(|w| w.refused),
+            lacking: of_outputs(|w| w.lacking),
+        };
+        let is_float = |v: ValueId| active[v.index()] && graph.fact(v).dtype.is_float();
+        let flags: Vec<bool> = node.inputs.iter().map(|v| v.is_some_and(is_float)).collect();
+        let has_slope = flags.contains(&true) && node.op.kind(&flags) != Kind::Constant;
+        if refuses {
+            obstacles.push(obstacle(node, node.op.definition().derivative));
+        } else if way.slopes && has_slope {
+            if let Some(reason) = trial(&mut scratch, node, &active, &ways) {
+                obstacles.push(obstacle(node, &reason));
+                way.lacking = true;
+            }
+        }
+        for v in node.present() {
+            let known = &mut ways[v.index()];
+            known.refused |= way.refused;
+            if is_float(v) && (has_slope || refuses) {
+                known.slopes |= way.slopes;
+                known.lacking |= way.lacking;
+            }
+        }
+    }
+    obstacles.reverse();
+    let reaches = ways.iter().map(|w| w.slopes && !w.refused && !w.lacking).collect();
+    Flow { reaches, obstacles }
+}
+
+fn obstacle(node: &Node, reason: &str) -> Obstacle {
+    let definition = node.op.definition();
+    let reason = reason.trim_start_matches(": ").trim_start_matches("none: ").to_owned();
+    Obstacle { node: Arc::clone(&node.name), operator: definition.name, domain: definition.domain, reason }
+}
+
+/// Why a node's derivative cannot be emitted; `None` where it can.
+fn trial(b: &mut Builder, node: &Node, active: &[bool], ways: &[Way]) -> Option<String> {
+    let mut cotangents: HashMap<ValueId, ValueId> = HashMap::new();
+    for &output in node.outputs.iter().filter(|o| ways[o.index()].slopes) {
+        let fact = b.fact(output).clone();
+        let seed = b.input(&format!("cotangent:{}", output.index()), fact);
+        cotangents.insert(output, seed);
+    }
+    let error = visit(b, node, active, &mut cotangents, &mut no_rule).err()?;
+    Some(match error.kind() {
+        ErrorKind::NotDifferentiable { reason, .. } => reason.clone(),
+        _ => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flow;
+    use crate::build::Builder;
+    use crate::graph::{Fact, ValueId};
+    use crate::ops::{DequantizeLinear, Relu, Round};
+    use crate::tensor::{DType, Tensor};
+
+    fn start() -> (Builder, ValueId) {
+        let mut b = Builder::new(2);
+        let x = b.input("x", Fact::new(DType::F64, &[2, 3]));
+        (b, x)
+    }
+
+    #[test]
+    fn a_gradient_reaches_what_the_target_is_made_of() {
+        let (mut b, x) = start();
+        let h = b.push(Relu, &[x]).unwrap();
+        let y = b.mul(h, x).unwrap();
+        let beside = b.neg(x).unwrap();
+        let flow = flow(&b.finish(&[y, beside]), &[y]);
+        let reached = [x, h, y, beside].map(|v| flow.reaches[v.index()]);
+        assert_eq!(reached, [true, true, true, false]);
+        assert!(flow.obstacles.is_empty());
+    }
+
+    #[test]
+    fn steps_have_no_slope_and_are_no_obstacle() {
+        let (mut b, x) = start();
+        let h = b.push(Round, &[x]).unwrap();
+        let y = b.mul(h, h).unwrap();
+        let flow = flow(&b.finish(&[y]), &[y]);
+        assert!(flow.obstacles.is_empty());
+        assert_eq!([x, h].map(|v| flow.reaches[v.index()]), [false, true]);
+    }
+
+    #[test]
+    fn what_refuses_is_named_with_all_that_lies_before_it() {
+        let mut b = Builder::new(2);
+        let q = b.input("q", Fact::new(DType::I8, &[2, 3]));
+        let x = b.input("x", Fact::new(DType::F32, &[2, 3]));
+        let scale = b.constant_value(Tensor::scalar(0.5f32));
+        b.set_origin(Some("widen".into()));
+        let wide = b.push(DequantizeLinear { axis: 1, block: 0 }, &[q, scale]).unwrap();
+        let y = b.add(wide, x).unwrap();
+        let flow = flow(&b.finish(&[y]), &[y]);
+        let [obstacle] = &flow.obstacles[..] else { panic!("{:?}", flow.obstacles) };
+        assert_eq!((&*obstacle.node, obstacle.operator), ("widen", "DequantizeLinear"));
+        assert!(obstacle.reason.contains("quantised"), "{}", obstacle.reason);
+        assert_eq!([wide, x].map(|v| flow.reaches[v.index()]), [true, true]);
+    }
+}
