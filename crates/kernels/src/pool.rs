@@ -136,35 +136,45 @@ pub fn places<T: Copy + PartialOrd>(x: &[T], axes: &[Axis; 3], mut body: impl Fn
     let taps = taps(along);
     let mut picked = vec![any; along.narrow];
     let mut most = vec![any; along.narrow];
-    let mut found = vec![NOWHERE; along.narrow];
+    // Which tap of which line holds the largest element so far, counted through from 1. Narrower than a place, they fill as many lanes as elements.
+    let mut found = vec![0u32; along.narrow];
+    let mut offsets = Vec::new();
     for plane in 0..x.len().checked_div(wide).unwrap_or(0) {
         let (base, x) = (plane * wide, &x[plane * wide..(plane + 1) * wide]);
         each_line(axes, |at, lines| {
+            offsets.clear();
+            let taps_of = |line: &usize| {
+                let line = *line as i64;
+                taps.iter().map(move |t| line + t.position as i64 - (t.outputs.start * along.stride) as i64)
+            };
+            offsets.extend(lines.iter().flat_map(taps_of));
             widest(
                 #[inline(always)]
                 || {
-                    found.fill(NOWHERE);
+                    found.fill(0);
+                    let mut number = 0;
                     for &line in lines {
                         for tap in &taps {
+                            number += 1;
                             let values = &mut picked[..tap.outputs.len()];
-                            let from = line + tap.position;
-                            pick(&x[from..line + along.wide], along.stride, values);
+                            pick(&x[line + tap.position..line + along.wide], along.stride, values);
                             let held =
                                 most[tap.outputs.clone()].iter_mut().zip(&mut found[tap.outputs.clone()]);
-                            let mut place = base + from;
                             for ((most, found), &v) in held.zip(&*values) {
                                 #[allow(clippy::eq_op)]
-                                let wins = (v > *most) | ((v != v) & (*most == *most)) | (*found == NOWHERE);
+                                let wins = (v > *most) | ((v != v) & (*most == *most)) | (*found == 0);
                                 *most = if wins { v } else { *most };
-                                *found = if wins { place } else { *found };
-                                place += along.stride;
+                                *found = if wins { number } else { *found };
                             }
                         }
                     }
                 },
             );
-            for (o, found) in found.iter().enumerate() {
-                body(plane * narrow + at + o, *found);
+            for (o, &found) in found.iter().enumerate() {
+                let offset = (found as usize).checked_sub(1).and_then(|i| offsets.get(i));
+                let place =
+                    offset.map_or(NOWHERE, |offset| base + (offset + (o * along.stride) as i64) as usize);
+                body(plane * narrow + at + o, place);
             }
         });
     }
