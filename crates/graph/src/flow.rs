@@ -69,11 +69,12 @@ pub fn flow(graph: &Graph, targets: &[ValueId]) -> Flow {
         let has_slope = flags.contains(&true) && node.op.kind(&flags) != Kind::Constant;
         if refuses {
             obstacles.push(obstacle(node, node.op.definition().derivative));
-        } else if way.slopes && has_slope {
-            if let Some(reason) = trial(&mut scratch, node, &active, &ways) {
-                obstacles.push(obstacle(node, &reason));
-                way.lacking = true;
-            }
+        } else if way.slopes
+            && has_slope
+            && let Some(reason) = trial(&mut scratch, node, &active, &ways)
+        {
+            obstacles.push(obstacle(node, &reason));
+            way.lacking = true;
         }
         for v in node.present() {
             let known = &mut ways[v.index()];
