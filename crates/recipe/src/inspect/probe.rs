@@ -109,7 +109,11 @@ impl Probe {
         if let Some((name, _)) = self.sizes.iter().find(|(_, pair)| **pair == [a, b]) {
             return if name.starts_with('?') { "?".to_owned() } else { name.clone() };
         }
-        if rows != others && a % rows == 0 && b % others == 0 && a / rows == b / others {
+        if rows != others
+            && a.is_multiple_of(rows)
+            && b.is_multiple_of(others)
+            && a.checked_div(rows) == b.checked_div(others)
+        {
             return match a / rows {
                 1 => "N".to_owned(),
                 n => format!("{n}N"),
