@@ -359,7 +359,7 @@ impl Kernel for Chain {
 mod tests {
     use super::*;
     use crate::fuse::steps;
-    use crate::plan::Plan;
+    use crate::fuse::tests::check_bits;
     use pellucid_graph::{Builder, Tensor, ops};
 
     fn numbers(seed: usize, fact: &Fact) -> Tensor {
@@ -437,19 +437,7 @@ mod tests {
     #[test]
     fn joined_steps_give_the_bits_of_single_ones() {
         for graph in [DType::F32, DType::F64].into_iter().flat_map(|dtype| [network(dtype), moving(dtype)]) {
-            let inputs: Vec<Tensor> =
-                graph.inputs().iter().enumerate().map(|(i, &id)| numbers(i, graph.fact(id))).collect();
-            let given: Vec<_> = graph.inputs().iter().copied().zip(inputs.iter().cloned()).collect();
-            let want = pellucid_graph::evaluate::evaluate(&graph, &given, graph.outputs()).unwrap();
-            let plan = Plan::new(&graph).unwrap();
-            let mut space = plan.workspace();
-            for (i, x) in inputs.iter().enumerate() {
-                plan.input(&mut space, i).copy_from(x.data().as_slice());
-            }
-            plan.run(&mut space, None).unwrap();
-            for (i, want) in want.iter().enumerate() {
-                assert_eq!(plan.output(&space, i).to_buffer(), *want.data(), "output {i}");
-            }
+            check_bits(&graph);
         }
     }
 }

@@ -388,7 +388,7 @@ impl Kernel for Gate {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::plan::Plan;
     use pellucid_graph::{Builder, DType, Fact, Tensor, ops};
@@ -421,6 +421,26 @@ mod tests {
         b.finish(&[y, back, flat, h1])
     }
 
+    /// Holds the plan of a graph to the bits that its nodes give one by one.
+    pub(crate) fn check_bits(graph: &Graph) {
+        let numbers = |fact: &Fact| {
+            let values = (0..fact.len()).map(|i| (i as f64 * 0.7).sin()).collect();
+            Tensor::new::<f64>(&fact.shape, values).unwrap().with_precision(fact.dtype)
+        };
+        let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| numbers(graph.fact(id))).collect();
+        let given: Vec<_> = graph.inputs().iter().copied().zip(inputs.iter().cloned()).collect();
+        let want = pellucid_graph::evaluate::evaluate(graph, &given, graph.outputs()).unwrap();
+        let plan = Plan::new(graph).unwrap();
+        let mut space = plan.workspace();
+        for (i, x) in inputs.iter().enumerate() {
+            plan.input(&mut space, i).copy_from(x.data().as_slice());
+        }
+        plan.run(&mut space, None).unwrap();
+        for (i, want) in want.iter().enumerate() {
+            assert_eq!(plan.output(&space, i).to_buffer(), *want.data(), "output {i}");
+        }
+    }
+
     #[test]
     fn joined_steps_give_the_same_bits() {
         for dtype in [DType::F32, DType::F64] {
@@ -428,26 +448,7 @@ mod tests {
             let (found, _) = steps(&graph).unwrap();
             let names: Vec<&str> = found.iter().map(|s| s.operator).collect();
             assert_eq!(names, ["Gemm", "MatMul", "Relu", "Add", "MatMul", "Gate", "Gate"]);
-            let inputs: Vec<Tensor> = graph
-                .inputs()
-                .iter()
-                .map(|&id| {
-                    let fact = graph.fact(id);
-                    let values = (0..fact.len()).map(|i| (i as f64 * 0.7).sin()).collect();
-                    Tensor::new::<f64>(&fact.shape, values).unwrap().with_precision(dtype)
-                })
-                .collect();
-            let given: Vec<_> = graph.inputs().iter().copied().zip(inputs.iter().cloned()).collect();
-            let want = pellucid_graph::evaluate::evaluate(&graph, &given, graph.outputs()).unwrap();
-            let plan = Plan::new(&graph).unwrap();
-            let mut space = plan.workspace();
-            for (i, x) in inputs.iter().enumerate() {
-                plan.input(&mut space, i).copy_from(x.data().as_slice());
-            }
-            plan.run(&mut space, None).unwrap();
-            for (i, want) in want.iter().enumerate() {
-                assert_eq!(plan.output(&space, i).to_buffer(), *want.data(), "output {i}");
-            }
+            check_bits(&graph);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::support::{along_float, float_as_input};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
+use crate::import::Import;
 use crate::operator::{Cotangents, Definition, Operator, Site};
 use crate::refuse;
 use crate::tensor::{View, ViewMut};
@@ -20,17 +21,26 @@ pub static DEFINITION: Definition = Definition {
     since: 20,
     summary: "x · Φ(x), exact or approximated by tanh",
     derivative: "everywhere",
-    import: |node| {
-        node.expect_inputs(1, 1)?;
-        Ok(Arc::new(match node.text("approximate")?.as_deref() {
-            None | Some("none") => Gelu { tanh: false },
-            Some("tanh") => Gelu { tanh: true },
-            Some(other) => refuse!("attribute approximate is {other:?}, expected none or tanh"),
-        }))
-    },
+    import: |node| Ok(Arc::new(Gelu { tanh: approximated(node)? })),
     #[cfg(test)]
     cases: tests::cases,
 };
+
+/// Whether a node of one input says that Φ is approximated by the hyperbolic tangent.
+pub(super) fn approximated(node: &mut Import<'_>) -> OpResult<bool> {
+    node.expect_inputs(1, 1)?;
+    match node.text("approximate")?.as_deref() {
+        None | Some("none") => Ok(false),
+        Some("tanh") => Ok(true),
+        Some(other) => refuse!("attribute approximate is {other:?}, expected none or tanh"),
+    }
+}
+
+/// The attributes that say so.
+pub(super) fn approximation(tanh: bool) -> Attributes {
+    let name = if tanh { "tanh" } else { "none" };
+    Attributes::new().with("approximate", Attribute::Text(name.to_owned()))
+}
 
 /// x · Φ(x).
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +55,7 @@ impl Operator for Gelu {
     }
 
     fn attributes(&self) -> Attributes {
-        let name = if self.tanh { "tanh" } else { "none" };
-        Attributes::new().with("approximate", Attribute::Text(name.to_owned()))
+        approximation(self.tanh)
     }
 
     elementwise!(float_as_input, Elementwise);

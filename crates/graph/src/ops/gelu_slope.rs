@@ -4,13 +4,13 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::sync::Arc;
 
 use super::elementwise::elementwise;
+use super::gelu::{approximated, approximation};
 use super::support::{along_float, float_as_input};
-use crate::attributes::{Attribute, Attributes};
+use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::operator::{Definition, Operator};
-use crate::refuse;
 use crate::tensor::{View, ViewMut};
 use pellucid_kernels::activation::{GELU_CUBE, GELU_SCALE};
 use pellucid_kernels::elementary;
@@ -22,14 +22,7 @@ pub static DEFINITION: Definition = Definition {
     since: 1,
     summary: "the derivative of Gelu, Φ(x) + x · φ(x), or of its approximation by tanh",
     derivative: "everywhere",
-    import: |node| {
-        node.expect_inputs(1, 1)?;
-        Ok(Arc::new(match node.text("approximate")?.as_deref() {
-            None | Some("none") => GeluSlope { tanh: false },
-            Some("tanh") => GeluSlope { tanh: true },
-            Some(other) => refuse!("attribute approximate is {other:?}, expected none or tanh"),
-        }))
-    },
+    import: |node| Ok(Arc::new(GeluSlope { tanh: approximated(node)? })),
     #[cfg(test)]
     cases: tests::cases,
 };
@@ -47,8 +40,7 @@ impl Operator for GeluSlope {
     }
 
     fn attributes(&self) -> Attributes {
-        let name = if self.tanh { "tanh" } else { "none" };
-        Attributes::new().with("approximate", Attribute::Text(name.to_owned()))
+        approximation(self.tanh)
     }
 
     elementwise!(float_as_input, Elementwise);
