@@ -185,8 +185,7 @@ impl Setup<'_> {
 
     /// What an input is compared with.
     fn baseline_of(&self, input: usize) -> Result<InputBaseline> {
-        let names = self.model.input_names();
-        if let Some(own) = names.get(input).and_then(|n| self.spec.inputs.get(*n)?.baseline.clone()) {
+        if let Some(own) = self.own_baseline(input) {
             return Ok(own);
         }
         Ok(match &self.spec.baseline {

@@ -79,7 +79,8 @@ pub enum Baseline {
 pub enum Role {
     /// By its type: floats are explained, and integers that name rows of an embedding's table, from the embedding's output on; everything
     /// else is held fixed, and so are `token_type_ids`, `segment_ids` and `position_ids` beside other explained inputs. Methods that only
-    /// replace values explain every input of a model without embeddings.
+    /// replace values explain every input of a model without embeddings; those that walk a line between a layer's values also bring to its
+    /// baseline whatever input has one of its own.
     #[default]
     Automatic,
     /// Explained.

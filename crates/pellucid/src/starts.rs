@@ -5,7 +5,7 @@ use pellucid_graph::{Attribute, Graph, Node, ValueId};
 use crate::error::{Error, Result};
 use crate::explanation::{InputUse, Source};
 use crate::frame::{Frame, Setup};
-use crate::spec::{Role, Spec};
+use crate::spec::{InputBaseline, Role, Spec};
 
 /// Inputs that by convention say what kind of token stands where, rather than which token.
 const BESIDE_TOKENS: [&str; 3] = ["position_ids", "segment_ids", "token_type_ids"];
@@ -37,7 +37,7 @@ pub(crate) struct Embedding {
 /// How a method treats inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// It follows gradients from the inputs.
+    /// It follows gradients from the inputs, or a line between two of them.
     Gradient,
     /// It only replaces values.
     Replaces,
@@ -48,6 +48,8 @@ enum Way {
 impl Setup<'_> {
     fn way(&self) -> Way {
         match self.spec.method {
+            // The path that conductance integrates along lies between inputs.
+            crate::spec::Method::LayerConductance { .. } => Way::Gradient,
             _ if self.spec.method.info().has_layer => Way::Layer,
             crate::spec::Method::FeatureAblation {} => Way::Replaces,
             _ => Way::Gradient,
@@ -58,6 +60,12 @@ impl Setup<'_> {
     pub(crate) fn role(&self, input: usize) -> Role {
         let names = self.model.input_names();
         names.get(input).and_then(|n| self.spec.inputs.get(*n)).map_or(Role::Automatic, |i| i.role)
+    }
+
+    /// The baseline that the specification gives an input alone.
+    pub(crate) fn own_baseline(&self, input: usize) -> Option<InputBaseline> {
+        let names = self.model.input_names();
+        names.get(input).and_then(|n| self.spec.inputs.get(*n)?.baseline.clone())
     }
 
     /// The values from which attributions start, in the order of the inputs; an error that says what to do where there is none.
@@ -85,6 +93,7 @@ impl Setup<'_> {
                 Role::Automatic if embedded && BESIDE_TOKENS.contains(&names[i]) => beside.extend(embeddings),
                 _ if embedded => list.extend(embeddings),
                 Role::Automatic if way == Way::Replaces && !embeds => list.push(itself),
+                Role::Automatic if way == Way::Layer && self.own_baseline(i).is_some() => list.push(itself),
                 Role::Automatic => {}
                 Role::Explained if way != Way::Gradient => list.push(itself),
                 Role::Explained => {

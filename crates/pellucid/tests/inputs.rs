@@ -7,7 +7,7 @@ use std::path::Path;
 use common::{control, explain, method, pool, spec};
 use pellucid::graph::{Buffer, DType, Dim, Network, Tensor, ops, random::Stream};
 use pellucid::{
-    Baseline, Batch, Explanation, InputBaseline, InputSpec, METHODS, Model, Precision, Spec, Target,
+    Baseline, Batch, Explanation, InputBaseline, InputSpec, METHODS, Model, Precision, Role, Spec, Target,
 };
 
 /// The small BERT-like classifier of `encoder/make.py`.
@@ -497,6 +497,40 @@ fn ids_that_no_embedding_takes_are_refused_with_what_to_do() {
     let asked = Spec { baseline: Baseline::Scalar(0.5), ..asked };
     let error = model.explain(&asked, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("\"y\" is of int64, 0.5 is none"), "{error}");
+}
+
+#[test]
+fn a_layer_starts_from_the_baselines_of_inputs_without_gradients() {
+    let model = two_inputs(DType::I64);
+    let (x, y) = (floats(&[2, 4], 1), ids(&[2, 3], 9, 1));
+    let batch = Batch::new(vec![x, y]);
+    let line = method(r#"{"name": "layer_integrated_gradients", "n_steps": 400}"#);
+    let asked = |role: Role, y: Option<Vec<f64>>| Spec {
+        layer: Some("both".to_owned()),
+        inputs: [("y".to_owned(), InputSpec { role, baseline: y.map(InputBaseline::Row) })].into(),
+        ..spec(line.clone())
+    };
+    let row = vec![4.0, 0.0, 1.0];
+    let found = explain(&model, &asked(Role::Automatic, Some(row.clone())), &batch);
+    complete(&found, 1e-6, "both");
+    assert!(found.record.inputs.iter().all(|u| u.explained));
+    let same = explain(&model, &asked(Role::Explained, Some(row.clone())), &batch);
+    assert_eq!(found.attributions, same.attributions);
+    let base = Batch::new(vec![
+        Tensor::zeros(DType::F32, &[2, 4]).unwrap(),
+        Tensor::new(&[2, 3], [4i64, 0, 1].repeat(2)).unwrap(),
+    ]);
+    let at_base = explain(&model, &spec(method(r#"{"name": "saliency"}"#)), &base);
+    assert_eq!(found.baseline_output, Some(at_base.output));
+    // Without a baseline of its own, or held fixed, it stays as it is.
+    let alone = explain(&model, &asked(Role::Automatic, None), &batch);
+    assert_eq!(alone.attributions, explain(&model, &asked(Role::Fixed, Some(row)), &batch).attributions);
+    assert!(alone.attributions != found.attributions && !alone.record.inputs[1].explained);
+    // Conductance walks a line between inputs, which integers do not have.
+    let conductance =
+        Spec { method: method(r#"{"name": "layer_conductance"}"#), ..asked(Role::Explained, None) };
+    let error = model.explain(&conductance, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("\"y\" is of int64") && error.contains("hold it fixed"), "{error}");
 }
 
 #[test]
