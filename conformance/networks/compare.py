@@ -74,12 +74,14 @@ def _from(module: Any, start: Any, inputs: list[Any]) -> Callable[[Any], Any]:
     return call
 
 
-def along(call: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], x: np.ndarray) -> Found:
-    """Gradient and integral from zero of a function that gives its output and the gradient of its target."""
+def along(
+    call: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], x: np.ndarray, base: Any = 0.0
+) -> Found:
+    """Gradient, and integral from a base, of a function that gives its output and the gradient of its target."""
     output, gradient = call(x)
     nodes, weights = np.polynomial.legendre.leggauss(STEPS)
-    total = sum(w / 2 * call((n + 1) / 2 * x)[1] for n, w in zip(nodes, weights))
-    return Found(output, gradient, np.asarray(x * total))
+    total = sum(w / 2 * call(base + (n + 1) / 2 * (x - base))[1] for n, w in zip(nodes, weights))
+    return Found(output, gradient, np.asarray((x - base) * total))
 
 
 def under_pellucid(path: str, inputs: list[np.ndarray], target: int, precision: str) -> Found:

@@ -14,8 +14,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   test            every test, Rust and Python; makes its own Python environment under target/
   bench           times Pellucid beside PyTorch, JAX and Captum, in a Python environment of its own, and writes benches/RESULTS.md;
                   names of workloads, or `commands`, choose what is run, and `--rounds N` how often
-  networks        holds whole networks against ONNX Runtime, PyTorch and TensorFlow and writes docs/networks.md; names choose which.
-                  Its Python environment takes several gigabytes
+  networks        holds whole networks against ONNX Runtime, PyTorch and TensorFlow and writes docs/networks.md; names choose which,
+                  and --missing those without a row in target/networks. It may take an hour, and its Python environment several gigabytes
   docs            writes the generated docs; with --check, fails where they are not current
   onnx-proto      writes the ONNX message types (cargo run --package xtask --features onnx-proto -- onnx-proto)
 ";
