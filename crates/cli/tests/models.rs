@@ -145,6 +145,33 @@ fn inspect_lists_all_that_no_gradient_passes() {
 }
 
 #[test]
+fn inspect_lists_every_node_that_refuses_its_inputs() {
+    let place = Place::new();
+    let mut network = Network::new();
+    let shape = |n| [Dim::Symbol("batch".to_owned()), Dim::Fixed(n)];
+    let x = network.add_input("x", DType::F32, &shape(3)).unwrap();
+    let weight = network.add_constant("weight", Tensor::new(&[4, 2], vec![1.0f32; 8]).unwrap()).unwrap();
+    let good = network.add_node("good", ops::Relu, &[x], "fine").unwrap();
+    let first = network.add_node("first", ops::MatMul, &[good, weight], "one").unwrap();
+    let second = network.add_node("second", ops::Add, &[x, weight], "two").unwrap();
+    // What lies behind a refusal is not another one.
+    let behind = network.add_node("behind", ops::MatMul, &[first, weight], "three").unwrap();
+    for output in [behind, second] {
+        network.add_output(output, DType::F32, &shape(2));
+    }
+    network.save(place.path("bad.onnx")).unwrap();
+    let ran = place.run(&["inspect", "bad.onnx"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for word in ["Refuses its inputs", "first: MatMul of opset", "second: Add of opset", "[N, 3]"] {
+        assert!(ran.stdout.contains(word), "{word} is not in {}", ran.stdout);
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["inspect", "bad.onnx", "--json"]).stdout).unwrap();
+    let gaps: Vec<_> = json["gaps"].as_array().unwrap().iter().map(|g| (&g["lacks"], &g["node"])).collect();
+    assert_eq!(serde_json::json!(gaps), serde_json::json!([["inputs", "first"], ["inputs", "second"]]));
+}
+
+#[test]
 fn inspect_shows_units_and_embeddings() {
     let place = Place::new();
     let encoder = shared("pellucid/tests/networks/encoder.onnx");

@@ -32,7 +32,7 @@ pub use network::{Dim, Network};
 pub use operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Part, Site, Then, Wire};
 pub use pellucid_kernels::random;
 pub use rows::Rows;
-pub use specialise::{Specialisation, Specialised};
+pub use specialise::{Refusal, Specialisation, Specialised};
 pub use tensor::{Buffer, DType, Element, Slice, SliceMut, Tensor, View, ViewMut};
 pub use units::Recognised;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::build::{Builder, MOST_ELEMENTS};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Fact, Graph, ValueId};
 use crate::network::{Dim, Network, NetworkNode};
 use crate::operator::Operator;
@@ -26,6 +26,19 @@ pub struct Specialisation {
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// Values for inputs that are the same for all rows, by name.
     pub known: BTreeMap<String, Tensor>,
+}
+
+/// A node that refuses its inputs at some sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The node's name.
+    pub node: String,
+    /// Its operator.
+    pub operator: &'static str,
+    /// The operator's domain; empty for ONNX's own.
+    pub domain: &'static str,
+    /// What was expected and what was found.
+    pub message: String,
 }
 
 /// A specialised network.
@@ -65,6 +78,41 @@ impl Network {
     /// that only run through their bodies are replaced by them. Units that the file spells out become single operators, unless a target lies
     /// inside.
     pub fn specialise(&self, how: &Specialisation, targets: &[usize]) -> Result<Specialised> {
+        self.laid_out(how, targets, |_, error| Err(error))
+    }
+
+    /// The graph of as many of the values at `targets` as can be computed, and every node that refuses its inputs; what needs such a node, or one
+    /// whose operator is missing, is left out.
+    pub fn specialise_leniently(
+        &self,
+        how: &Specialisation,
+        targets: &[usize],
+    ) -> Result<(Specialised, Vec<Refusal>)> {
+        let beyond = self.beyond_gaps();
+        let targets: Vec<usize> = targets.iter().copied().filter(|&t| !beyond[t]).collect();
+        let mut refusals = Vec::new();
+        let found = self.laid_out(how, &targets, |node, error| {
+            let Ok(op) = &node.op else { return Err(error) };
+            let definition = op.definition();
+            let message = match error.kind() {
+                ErrorKind::Operator { message, .. } => message.clone(),
+                _ => error.to_string(),
+            };
+            let (operator, domain) = (definition.name, definition.domain);
+            refusals.push(Refusal { node: node.name.clone(), operator, domain, message });
+            Ok(())
+        })?;
+        Ok((found, refusals))
+    }
+
+    /// The graph of the values at `targets`. What is done about a node that refuses is `refused`'s to say; where that goes on, the graph
+    /// is one of those targets that do not need the node.
+    fn laid_out(
+        &self,
+        how: &Specialisation,
+        targets: &[usize],
+        mut refused: impl FnMut(&NetworkNode, Error) -> Result<()>,
+    ) -> Result<Specialised> {
         let (wanted, needed) = self.needed(targets);
         let mut b = Builder::new(how.rows);
         let mut values: Vec<Option<ValueId>> = vec![None; self.symbols.len()];
@@ -82,15 +130,23 @@ impl Network {
                 values[i] = Some(b.input(&self.symbols[i].name, fact));
             }
         }
+        let mut beyond = vec![false; self.symbols.len()];
         for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
-            for (symbol, id) in self.add(&mut b, node, how.precision, &values)? {
+            let reachable = !node.inputs.iter().flatten().any(|&i| beyond[i]);
+            let made =
+                if reachable { self.add(&mut b, node, how.precision, &values) } else { Ok(Vec::new()) };
+            let made = made.or_else(|error| refused(node, error).map(|()| Vec::new()))?;
+            if made.is_empty() {
+                node.outputs.iter().flatten().for_each(|&o| beyond[o] = true);
+            }
+            for (symbol, id) in made {
                 let id = self.named(&mut b, node, id, symbol)?;
                 values[symbol] = Some(id);
             }
         }
         b.set_origin(None);
         let mut outputs = Vec::with_capacity(targets.len());
-        for &t in targets {
+        for &t in targets.iter().filter(|t| !beyond[**t]) {
             match values[t] {
                 Some(id) => outputs.push(id),
                 None => {

@@ -33,9 +33,8 @@ pub enum Error {
     },
     /// A method that compares numbers meets an element of an input that is none.
     #[error(
-        "input {name:?}, row {row}, element {place:?} is {found}, and {method} needs the difference between it and another number: give the \
-         number that the model puts in its place, explain a layer behind that place (layer_integrated_gradients), ask what replacing it \
-         changes (feature_ablation), or hold the input fixed"
+        "input {name:?}, row {row}, element {place:?} is {found}, of which {method} cannot take a difference; put a number there, hold the \
+         input fixed, or use feature_ablation or a layer method"
     )]
     NotFinite {
         /// The method.

@@ -98,8 +98,7 @@ impl Setup<'_> {
                 Role::Explained if way != Way::Gradient => list.push(itself),
                 Role::Explained => {
                     return Err(self.refusal(format!(
-                        "its input {:?} is of {dtype} and {}; hold it fixed, name a layer of floats and use a layer method, \
-                         or use feature_ablation, which replaces its values",
+                        "its input {:?} is of {dtype} and {}; hold it fixed, use feature_ablation, or a layer method",
                         names[i],
                         why_not_embedded(graph, value)
                     )));
@@ -121,23 +120,31 @@ impl Setup<'_> {
     }
 
     fn nothing_to_explain(&self, graph: &Graph, inputs: &[ValueId]) -> String {
-        let each: Vec<String> = self
-            .model
-            .input_names()
-            .iter()
-            .zip(inputs)
-            .enumerate()
-            .map(|(i, (name, &x))| match self.role(i) {
-                Role::Fixed => format!("{name:?} is held fixed"),
-                _ if graph.constant(x).is_some() => format!("{name:?} is one value for all rows"),
-                _ => format!("{name:?} is of {} and {}", graph.fact(x).dtype, why_not_embedded(graph, x)),
-            })
-            .collect();
-        format!(
-            "none of its inputs can be explained: {}; name a layer of floats, such as the embedding's output, and use a layer \
-             method, or use feature_ablation with the input's role set to explained",
-            each.join(", ")
-        )
+        // Inputs with the same in their way are named together.
+        let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+        for (i, (name, &x)) in self.model.input_names().iter().zip(inputs).enumerate() {
+            let reason = match self.role(i) {
+                Role::Fixed => "held fixed".to_owned(),
+                _ if graph.constant(x).is_some() => "one value for all rows".to_owned(),
+                _ if inputs.len() > 1 => format!("of {} and read by no embedding", graph.fact(x).dtype),
+                _ => format!("of {} and {}", graph.fact(x).dtype, why_not_embedded(graph, x)),
+            };
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(format!("{name:?}")),
+                None => reasons.push((reason, vec![format!("{name:?}")])),
+            }
+        }
+        let each = reasons.iter().map(|(reason, names)| match names.as_slice() {
+            [one] => format!("{one} is {reason}"),
+            [first, .., last] if names.len() > 4 => {
+                format!("{first} to {last} ({} inputs) are {reason}", names.len())
+            }
+            _ => format!("{} are {reason}", names.join(", ")),
+        });
+        let each: Vec<String> = each.collect();
+        let all_fixed = (0..inputs.len()).all(|i| self.role(i) == Role::Fixed);
+        let advice = if all_fixed { "hold fewer of them" } else { "use feature_ablation, or a layer method" };
+        format!("no gradient reaches its inputs: {}; {advice}", each.join("; "))
     }
 
     /// The embeddings that an input of ids names rows of, in the order of the graph.
@@ -223,12 +230,8 @@ fn why_not_embedded(graph: &Graph, x: ValueId) -> String {
         reads && n.outputs.iter().any(|o| graph.fact(*o).dtype.is_float())
     });
     match becomes {
-        Some(n) => format!(
-            "no embedding was found behind it (a Gather by it from a constant table): {} at node {:?} turns it into floats",
-            n.op.definition().name,
-            n.name
-        ),
-        None => "nothing that is asked for depends on it through floats".to_owned(),
+        Some(n) => format!("read by {} (node {:?}), which is no embedding", n.op.definition().name, n.name),
+        None => "read by nothing that turns it into floats".to_owned(),
     }
 }
 

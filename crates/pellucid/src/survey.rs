@@ -1,6 +1,6 @@
 //! What of a model can be explained: by which methods, from where, and what is in the way.
 
-use pellucid_graph::{Obstacle, Specialised, Tensor, flow};
+use pellucid_graph::{Obstacle, Refusal, Specialised, Tensor, flow};
 
 use crate::error::{Error, Result};
 use crate::explain::Job;
@@ -23,6 +23,8 @@ pub struct Survey {
     pub gradients: Vec<bool>,
     /// Every node that a gradient from the main output to the inputs would have to pass and cannot.
     pub obstacles: Vec<Obstacle>,
+    /// Every node that refuses its inputs at these sizes. What lies behind one is not looked at.
+    pub refusals: Vec<Refusal>,
 }
 
 /// How far one method reaches.
@@ -51,6 +53,7 @@ impl Model {
             values: vec![false; count],
             gradients: vec![false; count],
             obstacles: Vec::new(),
+            refusals: Vec::new(),
         };
         let ends = self.layers(inputs, &mut found);
         for info in TABLE {
@@ -100,16 +103,16 @@ impl Model {
         let network = self.network();
         let inputs = self.prepare_inputs(inputs, Precision::Float32)?;
         let how = self.specialisation(&inputs, rows_of(&inputs), Precision::Float32);
-        let beyond = network.beyond_gaps();
-        let made = network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied());
-        let wanted: Vec<usize> = made.filter(|&s| !beyond[s]).collect();
-        let Specialised { graph, values, .. } = network.specialise(&how, &wanted)?;
+        let wanted: Vec<usize> =
+            network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+        let (Specialised { graph, values, .. }, refusals) = network.specialise_leniently(&how, &wanted)?;
+        found.refusals = refusals;
         let active = graph.dependents(graph.inputs());
         let own = |s: usize| values[s].filter(|v| active[v.index()] && graph.fact(*v).dtype.is_float());
         for symbol in wanted {
             found.values[symbol] = own(symbol).is_some();
         }
-        let main_symbol = self.main_output().map(|i| network.outputs()[i]).filter(|&o| !beyond[o]);
+        let main_symbol = self.main_output().map(|i| network.outputs()[i]);
         let Some(main) = main_symbol.and_then(|o| values[o]) else {
             return Ok(Ends { target: Target::Output, main: None });
         };

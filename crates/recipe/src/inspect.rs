@@ -45,7 +45,7 @@ pub struct Contents {
     pub methods: Vec<Reach>,
     /// Whether rows of a batch influence each other, so that the model is explained one row at a time.
     pub one_row: bool,
-    /// The nodes whose operator cannot be run, and those that no gradient passes.
+    /// The nodes whose operator cannot be run, those that refuse their inputs, and those that no gradient passes.
     pub gaps: Vec<Missing>,
     /// What is worth knowing about the file.
     pub warnings: Vec<String>,
@@ -125,6 +125,8 @@ pub struct Reach {
 pub enum Lack {
     /// Its operator: it cannot be run.
     Operator,
+    /// Inputs that its operator takes: it refuses their types or sizes.
+    Inputs,
     /// A gradient: it can be run, and no gradient passes it.
     Gradient,
 }
@@ -180,14 +182,14 @@ pub fn inspect(model: &OpenModel) -> Contents {
         layers,
         methods: survey.as_ref().map(reaches).unwrap_or_default(),
         one_row: survey.as_ref().is_some_and(|s| s.one_row),
-        gaps: gaps(network, survey.as_ref()),
+        gaps: gaps(network, &seen, survey.as_ref()),
         warnings: network.warnings.clone(),
     }
 }
 
 /// What is seen of a network at some sizes.
 struct See {
-    /// The sizes; `None` where there are none at which the network works.
+    /// The sizes, those at which the least is refused; `None` where the file does not say the rank of an input.
     probe: Option<Probe>,
     /// The shape of every value: as it comes out, else as the file declares it.
     shapes: Vec<Option<Vec<String>>>,
@@ -202,26 +204,35 @@ impl See {
         let mut shapes: Vec<Option<Vec<String>>> =
             network.symbols().iter().map(|s| s.declared.as_ref().and_then(declared)).collect();
         let mut constant = vec![false; shapes.len()];
-        let beyond = network.beyond_gaps();
-        let made = network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied());
-        let targets: Vec<usize> = made.filter(|&s| !beyond[s]).collect();
-        let outputs: Vec<usize> = network.outputs().iter().copied().filter(|&o| !beyond[o]).collect();
+        let targets: Vec<usize> =
+            network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
         let probes = Probe::all(network);
-        let first = probes.first().cloned();
+        let mut best = probes.first().cloned();
+        let mut fewest = usize::MAX;
         for probe in probes {
-            let both = [0, 1].map(|which| network.specialise(&probe.specialisation(which), &targets));
-            let [Ok(one), Ok(other)] = both else { continue };
+            let both =
+                [0, 1].map(|which| network.specialise_leniently(&probe.specialisation(which), &targets));
+            let [Ok((one, refusals)), Ok((other, others))] = both else { continue };
+            // Sizes at which less is refused show more of the network.
+            let refused = refusals.len().max(others.len());
+            if refused >= fewest {
+                continue;
+            }
             for &symbol in &targets {
                 if let (Some(a), Some(b)) = (one.values[symbol], other.values[symbol]) {
                     shapes[symbol] = Some(probe.shape(one.graph.shape(a), other.graph.shape(b)));
                     constant[symbol] = one.graph.constant(a).is_some();
                 }
             }
-            let whole = network.specialise(&probe.specialisation(0), &outputs);
-            let units = whole.map(|w| w.units).unwrap_or_default();
-            return Self { probe: Some(probe), shapes, constant, units };
+            (best, fewest) = (Some(probe), refused);
+            if refused == 0 {
+                break;
+            }
         }
-        Self { probe: first, shapes, constant, units: Vec::new() }
+        let whole =
+            best.as_ref().map(|p| network.specialise_leniently(&p.specialisation(0), network.outputs()));
+        let units = whole.and_then(Result::ok).map(|(w, _)| w.units).unwrap_or_default();
+        Self { probe: best, shapes, constant, units }
     }
 }
 
@@ -336,7 +347,8 @@ fn reaches(survey: &Survey) -> Vec<Reach> {
     survey.methods.iter().map(one).collect()
 }
 
-fn gaps(network: &Network, survey: Option<&Survey>) -> Vec<Missing> {
+fn gaps(network: &Network, seen: &See, survey: Option<&Survey>) -> Vec<Missing> {
+    let opset = |domain: &str| network.opsets.get(domain).copied().unwrap_or(1);
     let full = |domain: &str, operator: &str| match domain {
         "" => operator.to_owned(),
         _ => format!("{domain}.{operator}"),
@@ -348,6 +360,17 @@ fn gaps(network: &Network, survey: Option<&Survey>) -> Vec<Missing> {
         opset: gap.opset,
         reason: gap.reason.clone(),
     });
+    let tried = seen.probe.as_ref().and_then(Probe::tried);
+    let refusals = survey.map(|s| s.refusals.as_slice()).unwrap_or_default().iter().map(|r| Missing {
+        lacks: Lack::Inputs,
+        node: r.node.clone(),
+        operator: full(r.domain, r.operator),
+        opset: opset(r.domain),
+        reason: match &tried {
+            Some(tried) => format!("{} (tried with {tried})", r.message),
+            None => r.message.clone(),
+        },
+    });
     let obstacles = survey.map(|s| s.obstacles.as_slice()).unwrap_or_default();
     let gradients = obstacles.iter().map(|o| {
         // What the file calls it, where that is made of other operators.
@@ -358,11 +381,11 @@ fn gaps(network: &Network, survey: Option<&Survey>) -> Vec<Missing> {
             lacks: Lack::Gradient,
             node: o.node.to_string(),
             operator: full(domain, operator),
-            opset: network.opsets.get(domain).copied().unwrap_or(1),
+            opset: opset(domain),
             reason: format!("{}; use feature_ablation, or a layer behind it", o.reason),
         }
     });
-    operators.chain(gradients).collect()
+    operators.chain(refusals).chain(gradients).collect()
 }
 
 fn declared(declared: &Declared) -> Option<Vec<String>> {

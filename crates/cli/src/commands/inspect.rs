@@ -65,7 +65,12 @@ fn text(c: &Contents) -> String {
         text.push_str(&format!("note: {warning}\n"));
     }
     text.push_str(&methods(c, &style));
-    for (lack, heading) in [(Lack::Operator, "Cannot be run"), (Lack::Gradient, "No gradient passes")] {
+    let headings = [
+        (Lack::Operator, "Cannot be run"),
+        (Lack::Inputs, "Refuses its inputs"),
+        (Lack::Gradient, "No gradient passes"),
+    ];
+    for (lack, heading) in headings {
         let gaps: Vec<&Missing> = c.gaps.iter().filter(|g| g.lacks == lack).collect();
         if !gaps.is_empty() {
             text.push_str(&format!("\n{}\n", style.heading(heading)));

@@ -83,6 +83,19 @@ impl Probe {
         }
     }
 
+    /// The open sizes that were chosen; `None` where the file leaves none open.
+    pub(super) fn tried(&self) -> Option<String> {
+        let one = |(name, pair): (&String, &[usize; 2])| match name
+            .strip_prefix('?')
+            .and_then(|n| n.rsplit_once(':'))
+        {
+            Some((input, axis)) => format!("{} for dimension {axis} of {input}", pair[0]),
+            None => format!("{name} = {}", pair[0]),
+        };
+        let all: Vec<String> = self.sizes.iter().map(one).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
     /// Rows of zeros for the inputs; `None` where there is no memory for them.
     pub(super) fn inputs(&self, network: &Network) -> Option<Vec<Tensor>> {
         let zeros = |(&i, name): (&usize, &str)| {
@@ -143,6 +156,7 @@ mod tests {
         assert_eq!(probe.shape(&of(0), &of(1)), ["N", "3", "height", "?"]);
         assert_eq!(probe.shape(&[84, 5], &[60, 6]), ["12N", "?"]);
         assert_eq!(probe.shape(&[1], &[1, 2]), ["…"]);
+        assert_eq!(probe.tried().unwrap(), "13 for dimension 3 of x, height = 11");
     }
 
     #[test]
@@ -150,5 +164,6 @@ mod tests {
         let probes = Probe::all(&network(&[Dim::Fixed(4), Dim::Fixed(2)]));
         assert_eq!(probes.len(), 1);
         assert_eq!(probes[0].shape(&[4, 4], &[4, 4]), ["N", "4"]);
+        assert_eq!(probes[0].tried(), None);
     }
 }
