@@ -172,14 +172,14 @@ impl Drawing {
         Self { width, height: 0.0, title: title.to_owned(), description, marks: Vec::new() }
     }
 
-    /// Width in SVG units.
+    /// Width in SVG units, a whole number of them, so that no row of pixels is half covered.
     pub fn width(&self) -> f64 {
-        self.width
+        self.width.ceil()
     }
 
-    /// Height in SVG units.
+    /// Height in SVG units, a whole number of them.
     pub fn height(&self) -> f64 {
-        self.height
+        self.height.ceil()
     }
 
     /// The title, as read aloud in place of the picture.
@@ -253,8 +253,8 @@ impl Drawing {
         painter.rect(&Rect {
             x: 0.0,
             y: 0.0,
-            width: self.width,
-            height: self.height,
+            width: self.width(),
+            height: self.height(),
             fill: Ink::Background,
             outline: None,
             tooltip: String::new(),
@@ -262,7 +262,7 @@ impl Drawing {
         for mark in &self.marks {
             painter.mark(mark);
         }
-        let (w, h) = (coordinate(self.width), coordinate(self.height));
+        let (w, h) = (coordinate(self.width()), coordinate(self.height()));
         let mut svg = String::with_capacity(painter.out.len() + 1024);
         let _ = writeln!(
             svg,

@@ -154,3 +154,16 @@ fn what_does_not_fit_is_none() {
     assert!(Picture::new(2, 2, vec![0; 11]).is_none() && Picture::new(0, 2, vec![]).is_none());
     assert!(Picture::new(usize::MAX, 2, vec![]).is_none());
 }
+
+#[test]
+fn panels_fill_their_lines_evenly() {
+    let width = |count: usize| {
+        let mut plot = plot(ImageView::HeatMap, Sign::All);
+        let panel = plot.rows[0].panels[0].clone();
+        plot.rows[0].panels = vec![panel; count];
+        plot.drawing().width()
+    };
+    // Five are three and two rather than four and one, six twice three.
+    assert!(width(5) == width(3) && width(6) == width(3) && width(7) == width(4) && width(9) == width(3));
+    assert!(width(1) < width(2) && width(2) < width(3) && width(3) < width(4));
+}

@@ -43,6 +43,7 @@ fn every_label_and_shape_is_inside_the_view_box() {
         let drawing = plot.drawing();
         let (width, height) = (drawing.width(), drawing.height());
         assert!(width > 0.0 && height > 0.0, "{name}");
+        assert!(width.fract() == 0.0 && height.fract() == 0.0, "{name}: {width} x {height}");
         for label in drawing.label_boxes() {
             let inside =
                 label.left >= 0.0 && label.right <= width && label.top >= 0.0 && label.bottom <= height;

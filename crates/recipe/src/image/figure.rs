@@ -29,6 +29,8 @@ pub struct MapStyle {
 pub struct Run {
     /// The method in full.
     pub title: String,
+    /// Whether its attributions have no sign, so that they are shown as magnitudes.
+    pub unsigned: bool,
     /// The pictures, the same in every run.
     pub pictures: Vec<ExplainedPicture>,
 }
@@ -63,14 +65,16 @@ pub fn figure(title: &str, runs: &[Run], style: &MapStyle) -> Result<ImageAttrib
         0 | 1 => "a pixel's attribution".to_owned(),
         n => format!("the attribution of a patch of {n} × {n} pixels"),
     };
-    Ok(ImageAttributions {
-        title: title.to_owned(),
-        note: format!(
-            "Numbers beside the colours: {what} to the {scale}{towards}, summed over its channels."
-        ),
-        rows,
-        ..ImageAttributions::default()
-    })
+    let what = format!("{what} to the {scale}{towards}, summed over its channels");
+    let note = match style.view {
+        ImageView::Original => String::new(),
+        ImageView::HeatMap | ImageView::Overlay | ImageView::Blended => {
+            format!("Numbers beside the colours: {what}.")
+        }
+        ImageView::Masked => format!("The brighter, the larger: {what}."),
+        ImageView::AlphaScaling => format!("The more opaque, the larger: {what}."),
+    };
+    Ok(ImageAttributions { title: title.to_owned(), note, rows, ..ImageAttributions::default() })
 }
 
 fn original(picture: &ExplainedPicture, region: &PictureRegion) -> ImagePanel {
@@ -115,7 +119,7 @@ fn panel(
         lines,
         view: style.view,
         map: Some(values.ok_or_else(|| Error::input("attributions do not fill the picture"))?),
-        sign: style.sign,
+        sign: if run.unsigned && style.sign == Sign::All { Sign::AbsoluteValue } else { style.sign },
         outlier_percent: style.outlier_percent,
         interpolation: style.interpolation,
     })

@@ -190,7 +190,8 @@ impl ImageAttributions {
 impl Plot for ImageAttributions {
     fn drawing(&self) -> Drawing {
         let most = self.rows.iter().map(|r| r.panels.len()).max().unwrap_or(0);
-        let columns = most.clamp(1, WIDTHS.len());
+        // Lines of about the same length: five panels are three and two.
+        let columns = most.div_ceil(most.div_ceil(WIDTHS.len()).max(1)).clamp(1, WIDTHS.len());
         let width = 2.0 * MARGIN + columns as f64 * WIDTHS[columns - 1] + (columns - 1) as f64 * GAP;
         let description = described(&self.description, || self.words());
         let (mut drawing, mut y) =
