@@ -272,3 +272,35 @@ fn what_cannot_be_is_refused() {
     place.refuses(&["--method", "saliency,deep_lift"], 2, &["several methods at once are for pictures"]);
     assert_eq!(Size::square(6).to_string(), "6 × 6");
 }
+
+#[test]
+fn methods_side_by_side_take_each_what_is_theirs() {
+    let place = place();
+    let both: [&'static str; 4] = ["known.onnx", "photos/a.png", "--method", "saliency,integrated_gradients"];
+    let with = |more: &[&'static str]| [&both[..], more].concat();
+    explain(&place, &with(&["--nodes", "3", "--absolute", "false"]));
+    let refused = |arguments: &[&str], says: &[&str]| {
+        place.run(&[&["explain"], arguments].concat()).refused(2, says);
+    };
+    refused(&with(&["--eps", "0.1"]), &["none of the methods takes eps"]);
+    refused(&with(&["--nodes", "0"]), &["0 were asked for"]);
+    refused(&["known.onnx", "photos/a.png", "--method", "saliency", "--nodes", "3"], &["--nodes"]);
+    // Magnitudes have one colour, and what has no colours has no numbers beside them.
+    explain(&place, &with(&["--nodes", "3", "--plot", "both.svg"]));
+    let svg = place.read("both.svg");
+    assert!(svg.contains("Numbers beside the colours") && svg.matches(">0</text>").count() == 2, "{svg}");
+    assert_eq!(svg.matches("≤ −").count(), 1, "a saliency has no negative side");
+    explain(&place, &with(&["--nodes", "3", "--view", "masked", "--plot", "masked.svg"]));
+    let svg = place.read("masked.svg");
+    assert!(svg.contains("The brighter, the larger") && !svg.contains("Numbers beside"), "{svg}");
+}
+
+#[test]
+fn a_folder_without_pictures_says_so() {
+    let place = place();
+    std::fs::create_dir(place.path("empty")).unwrap();
+    place.run(&["explain", "model.onnx", "empty"]).refused(3, &["empty", "no picture", "png"]);
+    place
+        .run(&["explain", "known.onnx", "photos", "--plot", "nowhere/a.svg"])
+        .refused(1, &["nowhere/a.svg", "there is no folder nowhere"]);
+}

@@ -158,3 +158,35 @@ fn lines_that_do_not_fit_are_named() {
         .refused(4, &["\"ids\" is held fixed"]);
     place.run(&["explain", "text.onnx", "texts.jsonl", "--fixed", "idz"]).refused(2, &["idz", "ids, mask"]);
 }
+
+#[test]
+fn ablation_replaces_one_token_after_another() {
+    let place = Place::new();
+    model(&place);
+    place.write("texts.jsonl", LINES);
+    // The model again: the vectors that the mask keeps, added up, through tanh. `None` is no token at all.
+    let table: Vec<f64> = (0..18).map(|i| f64::from(((i * 7 + 1) as f32).sin())).collect();
+    let score = |ids: &[Option<usize>], mask: &[f64]| {
+        let sum = |k: usize| -> f64 {
+            ids.iter().zip(mask).map(|(id, m)| id.map_or(0.0, |id| table[2 * id + k] * m)).sum()
+        };
+        sum(0).tanh() - 2.0 * sum(1).tanh()
+    };
+    let lines: [(&[usize], &[f64]); 3] =
+        [(&[1, 4, 2], &[1.0, 1.0, 1.0]), (&[8], &[1.0]), (&[3, 3, 5], &[1.0, 1.0, 0.0])];
+    for (baseline, replaced) in [("zero", None), ("8", Some(8)), ("0", Some(0))] {
+        let asked = ["--method", "feature_ablation", "--precision", "float64", "--baseline", baseline];
+        let rows = explained(&place, &asked);
+        for (row, (ids, mask)) in rows.iter().zip(lines) {
+            let whole: Vec<Option<usize>> = ids.iter().copied().map(Some).collect();
+            let found = numbers(&row["attributions"]["ids"]);
+            assert_eq!(found.len(), ids.len());
+            for (t, value) in found.iter().enumerate() {
+                let mut without = whole.clone();
+                without[t] = replaced;
+                let want = score(&whole, mask) - score(&without, mask);
+                assert!((value - want).abs() < 1e-9, "baseline {baseline}, {ids:?}, {t}: {value} {want}");
+            }
+        }
+    }
+}

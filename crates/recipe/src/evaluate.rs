@@ -85,7 +85,9 @@ pub fn evaluate(
         precision: Precision::Float32,
     };
     if wanted.label.is_none() {
-        return Err(Error::request("the model does not say where the truth is: name the column with label"));
+        return Err(Error::request(
+            "the model does not say where the truth is: name the column with label (--label)",
+        ));
     }
     let mut reader = Reader::open(model, data, &wanted)?;
     let predictor = Predictor::new(model)?;

@@ -156,6 +156,19 @@ impl Default for Request {
     }
 }
 
+/// The method of a name, Captum's name of its class among them, however it is capitalised and joined.
+pub fn method_called(name: &str) -> Result<&'static pellucid::MethodInfo> {
+    let letters = |name: &str| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let wanted = letters(name);
+    let found = pellucid::METHODS.iter().find(|m| [m.name, m.class].iter().any(|n| letters(n) == wanted));
+    found.ok_or_else(|| {
+        let names: Vec<&str> = pellucid::METHODS.iter().map(|m| m.name).collect();
+        Error::request(format!("there is no method {name:?}; there are {}", names.join(", ")))
+    })
+}
+
 impl Request {
     /// Reads a request, or the record of a result, which holds the request it answers.
     pub fn load(path: &Path) -> Result<Self> {
@@ -183,37 +196,69 @@ impl Request {
 
     /// The method with its arguments.
     pub fn method(&self) -> Result<Method> {
-        let name = self.method.replace('-', "_");
-        let info = pellucid::METHODS.iter().find(|m| m.name == name || m.class == self.method);
-        let Some(info) = info else {
-            let names: Vec<&str> = pellucid::METHODS.iter().map(|m| m.name).collect();
-            let message = format!("there is no method {:?}; there are {}", self.method, names.join(", "));
-            return Err(Error::request(message));
+        let info = self.info()?;
+        let given = self.arguments();
+        let mut whole = given.clone();
+        whole.insert("name".to_owned(), info.name.into());
+        let wrong = match serde_json::from_value(whole.into_iter().collect()) {
+            Ok(method) => return Ok(method),
+            Err(e) => e,
         };
-        let mut arguments = serde_json::Map::new();
-        arguments.insert("name".to_owned(), info.name.into());
-        let mut given: Vec<&str> = Vec::new();
-        let mut add = |name: &'static str, value: Option<serde_json::Value>| {
-            if let Some(value) = value {
-                given.push(name);
-                arguments.insert(name.to_owned(), value);
+        let taken = self.takes()?;
+        let named = |names: &mut dyn Iterator<Item = &String>| {
+            names.map(|n| Self::option(n)).collect::<Vec<_>>().join(", ")
+        };
+        let other = named(&mut given.keys().filter(|g| !taken.contains(g)));
+        let message = match (other.as_str(), taken.as_slice()) {
+            ("", _) => wrong.to_string(),
+            (other, []) => format!("{} does not take {other}", info.title),
+            (other, taken) => {
+                format!("{} does not take {other}; it takes {}", info.title, named(&mut taken.iter()))
             }
         };
-        add("quadrature", self.quadrature.map(|q| q.name().into()));
-        add("n_steps", self.n_steps.map(Into::into));
-        add("multiply_by_inputs", self.multiply_by_inputs.map(Into::into));
-        add("absolute", self.absolute.map(Into::into));
-        add("eps", self.eps.map(Into::into));
-        serde_json::from_value(arguments.into()).map_err(|_| {
-            let default = serde_json::from_value::<Method>(serde_json::json!({ "name": info.name })).ok();
-            let taken: Vec<String> = default
-                .and_then(|m| serde_json::to_value(m).ok())
-                .and_then(|v| v.as_object().map(|o| o.keys().filter(|k| *k != "name").cloned().collect()))
-                .unwrap_or_default();
-            let other: Vec<&str> = given.iter().copied().filter(|g| !taken.iter().any(|t| t == g)).collect();
-            let takes = if taken.is_empty() { "nothing of the kind".to_owned() } else { taken.join(", ") };
-            Error::request(format!("{} does not take {}; it takes {takes}", info.title, other.join(", ")))
-        })
+        Err(Error::request(message))
+    }
+
+    /// The method's entry in the table.
+    fn info(&self) -> Result<&'static pellucid::MethodInfo> {
+        method_called(&self.method)
+    }
+
+    /// The names of the arguments that the method takes.
+    pub fn takes(&self) -> Result<Vec<String>> {
+        let default = serde_json::from_value::<Method>(serde_json::json!({ "name": self.info()?.name })).ok();
+        let whole = default.and_then(|m| serde_json::to_value(m).ok()).unwrap_or_default();
+        let names = whole.as_object().map(|o| o.keys().filter(|k| *k != "name").cloned().collect());
+        Ok(names.unwrap_or_default())
+    }
+
+    /// The arguments of methods that are given, by name.
+    pub fn arguments(&self) -> BTreeMap<String, serde_json::Value> {
+        let all = [
+            ("quadrature", self.quadrature.map(|q| q.name().into())),
+            ("n_steps", self.n_steps.map(Into::into)),
+            ("multiply_by_inputs", self.multiply_by_inputs.map(Into::into)),
+            ("absolute", self.absolute.map(Into::into)),
+            ("eps", self.eps.map(Into::into)),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// Takes an argument away.
+    pub fn forget(&mut self, argument: &str) {
+        match argument {
+            "quadrature" => self.quadrature = None,
+            "n_steps" => self.n_steps = None,
+            "multiply_by_inputs" => self.multiply_by_inputs = None,
+            "absolute" => self.absolute = None,
+            "eps" => self.eps = None,
+            _ => {}
+        }
+    }
+
+    /// An argument as files name it, with the option of the command where that has another name.
+    pub fn option(argument: &str) -> String {
+        if argument == "n_steps" { "n_steps (--nodes)".to_owned() } else { argument.to_owned() }
     }
 }
 
@@ -255,5 +300,10 @@ mod tests {
         }
         let nodes = Request { n_steps: Some(7), ..Request::default() };
         assert!(format!("{:?}", nodes.method().unwrap()).contains("n_steps: 7"));
+        for name in
+            ["IntegratedGradients", "integrated-gradients", "integratedgradients", "Integrated Gradients"]
+        {
+            assert_eq!(method_called(name).unwrap().name, "integrated_gradients", "{name}");
+        }
     }
 }

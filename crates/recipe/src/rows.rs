@@ -364,7 +364,7 @@ fn plain_features(model: &OpenModel, rows: &dyn Rows, path: &Path, wanted: &Want
     if let Some(width) = model.width().filter(|&w| w != features.len()) {
         let message = format!(
             "{}: the model takes {width} numbers a row, the table has {} columns of numbers for it ({}); the model holds no \
-             record of its table, so name its columns in their order with features",
+             record of its table, so name its columns in their order with features (--features)",
             path.display(),
             features.len(),
             listed(&features)

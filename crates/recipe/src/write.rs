@@ -148,6 +148,20 @@ pub fn record_path(path: &Path) -> PathBuf {
     path.with_extension("record.json")
 }
 
+/// Refuses, before any work is done, a path at which no file can be put: a folder, or one in a folder that is not there.
+pub fn check_place(path: &Path) -> Result<()> {
+    let refused = |reason: String| Err(ErrorKind::Write { path: path.to_owned(), reason }.into());
+    if path.is_dir() {
+        return refused("it is a folder".to_owned());
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            refused(format!("there is no folder {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a text, whole or not at all.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     atomically(path, text.as_bytes()).map_err(|e| write_failed(path, e))

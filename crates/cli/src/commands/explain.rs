@@ -11,7 +11,9 @@ use pellucid_recipe::record::Record;
 use pellucid_recipe::request::Targets;
 use pellucid_recipe::result::{Explained, Header, Sink};
 use pellucid_recipe::texts;
-use pellucid_recipe::write::{Destination, Format, ResultWriter, record_path, write_bytes, write_text};
+use pellucid_recipe::write::{
+    Destination, Format, ResultWriter, check_place, record_path, write_bytes, write_text,
+};
 use pellucid_recipe::{OpenModel, Request, Result};
 use pellucid_report::{
     Align, Table, format_count, format_number, format_percent, format_signed, format_significant,
@@ -32,6 +34,7 @@ pub(super) fn explain(options: Explain, quiet: bool) -> Result<()> {
         return super::images::explain(&options, quiet);
     }
     let request = request(&options)?;
+    request.method()?;
     if texts::is_lines(&options.data) {
         return explain_lines(&options, &request, quiet);
     }
@@ -81,6 +84,9 @@ fn explain_lines(options: &Explain, request: &Request, quiet: bool) -> Result<()
         (None | Some(OutputFormat::Jsonl), _) => Format::JsonLines,
         _ => Format::Csv,
     };
+    if let Some(path) = file {
+        check_place(path)?;
+    }
     if format != Format::JsonLines || options.output.global {
         return Err(usage("rows of different length are written as jsonl, one object a row"));
     }
@@ -133,6 +139,9 @@ pub(super) fn goal(options: &Explain) -> Result<Goal> {
         Some(path) if path.as_os_str() == "-" => Place::StandardOutput,
         Some(path) => Place::File(path.clone()),
     };
+    if let Place::File(path) = &place {
+        check_place(path)?;
+    }
     let format = match (output.format, &place) {
         (Some(OutputFormat::Table), Place::File(_)) => {
             return Err(usage("a table for people goes to the standard output only"));

@@ -6,9 +6,10 @@ use pellucid_recipe::data::image::{ImageSteps, Layout, Resize, Size, read_classe
 use pellucid_recipe::explain::explain as run;
 use pellucid_recipe::image::figure::{MapStyle, Run, figure};
 use pellucid_recipe::image::{ExplainedPicture, Pictures, declared_input, folder, is_pictures, steps_of};
+use pellucid_recipe::pellucid::Method;
 use pellucid_recipe::record::Record;
 use pellucid_recipe::result::{Explained, Header, Sink};
-use pellucid_recipe::write::{ResultWriter, write_bytes};
+use pellucid_recipe::write::{ResultWriter, check_place, write_bytes};
 use pellucid_recipe::{OpenModel, Request, Result};
 use pellucid_report::{
     Align, ImageView, Interpolation, Plot, Sign, Table, Theme, format_count, format_fixed, format_signed,
@@ -41,8 +42,10 @@ pub(super) fn explain(options: &Explain, quiet: bool) -> Result<()> {
     let methods = &options.how.method;
     let mut requests: Vec<Request> = match methods.as_slice() {
         [] => vec![request_for(options, None)?],
-        several => several.iter().map(|m| request_for(options, Some(m))).collect::<Result<_>>()?,
+        [one] => vec![request_for(options, Some(one))?],
+        several => side_by_side(options, several)?,
     };
+    requests.iter().try_for_each(|r| r.method().map(drop))?;
     let goal = goal(options)?;
     match &goal {
         Goal::Global(..) => {
@@ -58,6 +61,10 @@ pub(super) fn explain(options: &Explain, quiet: bool) -> Result<()> {
     }
     let plot =
         options.images.plot.as_deref().map(|path| Kind::of(path).map(|kind| (path, kind))).transpose()?;
+    if let Some((path, _)) = plot {
+        check_place(path)?;
+    }
+    folder(&options.data, options.what.label.as_deref())?;
     let mut model = OpenModel::load(&options.model)?;
     if let Some(path) = &options.images.classes {
         model = model.with_class_names(read_classes(path)?);
@@ -100,6 +107,22 @@ pub(super) fn explain(options: &Explain, quiet: bool) -> Result<()> {
         );
     }
     done.iter().try_for_each(|(record, _)| record.verify())
+}
+
+/// A request for each of several methods. What only some of them take is theirs alone; what none takes is refused.
+fn side_by_side(options: &Explain, methods: &[String]) -> Result<Vec<Request>> {
+    let mut requests: Vec<Request> =
+        methods.iter().map(|m| request_for(options, Some(m))).collect::<Result<_>>()?;
+    let takes: Vec<Vec<String>> = requests.iter().map(Request::takes).collect::<Result<_>>()?;
+    for name in requests[0].arguments().into_keys() {
+        if !takes.iter().flatten().any(|t| *t == name) {
+            return Err(usage(format!("none of the methods takes {}", Request::option(&name))));
+        }
+        for (request, _) in requests.iter_mut().zip(&takes).filter(|(_, t)| !t.contains(&name)) {
+            request.forget(&name);
+        }
+    }
+    Ok(requests)
 }
 
 struct Both<'a> {
@@ -160,6 +183,7 @@ fn draw(options: &Explain, done: &[(Record, Pictures)], path: &Path, kind: Kind)
         .iter()
         .map(|(record, pictures)| Run {
             title: record.computed.method.clone(),
+            unsigned: matches!(record.computed.spec.method, Method::Saliency { absolute: true }),
             pictures: pictures.found.clone(),
         })
         .collect();

@@ -2,23 +2,16 @@
 
 use pellucid::{METHODS, MethodInfo};
 use pellucid_recipe::Result;
+use pellucid_recipe::request::method_called;
 use pellucid_report::{Align, Table};
 
-use super::usage;
 use crate::arguments::Methods;
 use crate::screen::{Style, print};
 
 pub(super) fn methods(options: &Methods) -> Result<()> {
     let chosen: Vec<&MethodInfo> = match &options.method {
         None => METHODS.iter().collect(),
-        Some(name) => {
-            let wanted = name.replace('-', "_");
-            let found = METHODS.iter().find(|m| m.name == wanted || m.class == name);
-            let names: Vec<&str> = METHODS.iter().map(|m| m.name).collect();
-            vec![found.ok_or_else(|| {
-                usage(format!("there is no method {name:?}; there are {}", names.join(", ")))
-            })?]
-        }
+        Some(name) => vec![method_called(name)?],
     };
     if options.json {
         let list: Vec<serde_json::Value> = chosen.iter().map(|m| json(m)).collect();

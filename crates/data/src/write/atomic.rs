@@ -28,7 +28,8 @@ impl AtomicFile {
         builder.prefix(".").suffix(".part");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder).map_err(|e| named(e, &path))?;
+        // Of the temporary file nobody has to know.
+        let file = builder.tempfile_in(folder).map_err(|e| named(e.kind().into(), &path))?;
         Ok(Self { path, writer: BufWriter::with_capacity(1 << 16, file) })
     }
 
