@@ -1,6 +1,6 @@
 //! Ours in the benchmark: explains one workload each time it is told to, as the peers do, and says how long it took.
 //!
-//! `workload FOLDER [--float64] [--threads N]` reads `model.onnx`, `inputs.safetensors` and `workload.json`, makes the model ready, then obeys
+//! `workload FOLDER [--float64] [--threads N] [--tile N]` reads `model.onnx`, `inputs.safetensors` and `workload.json`, makes the model ready, then obeys
 //! the lines of its standard input: `run` explains everything once, `profile` does and lists the time of each step, `save PATH` writes the
 //! attributions. Each is answered by one line of JSON. The peers (`peers.py serve`) obey the same lines.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -28,6 +28,7 @@ struct Arguments {
     folder: PathBuf,
     precision: Precision,
     threads: usize,
+    tile: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -41,12 +42,14 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut found = Arguments { folder: PathBuf::new(), precision: Precision::Float32, threads: 2 };
+    let mut found =
+        Arguments { folder: PathBuf::new(), precision: Precision::Float32, threads: 2, tile: None };
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--float64" => found.precision = Precision::Float64,
             "--threads" => found.threads = rest.next().ok_or("--threads needs a number")?.parse()?,
+            "--tile" => found.tile = Some(rest.next().ok_or("--tile needs a number")?.parse()?),
             folder => found.folder = folder.into(),
         }
     }
@@ -65,7 +68,12 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         multiply_by_inputs: true,
     };
     let target = workload.target.map_or(Target::Output, |t| Target::Index(vec![t]));
-    let spec = Spec { targets: vec![target], precision: arguments.precision, ..Spec::new(method) };
+    let spec = Spec {
+        targets: vec![target],
+        precision: arguments.precision,
+        tile: arguments.tile,
+        ..Spec::new(method)
+    };
     let explainer = Explainer::new(&model, &spec, &batch)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
     let explain = |profile: Option<&Mutex<Profile>>| -> Result<(Explanation, f64), Box<dyn Error>> {

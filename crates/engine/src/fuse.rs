@@ -2,9 +2,9 @@
 //!
 //! | pattern | becomes |
 //! |---|---|
-//! | `x > 0` where `max(x, 0)` is at hand | `max(x, 0) > 0`, so that `x` itself need not be kept |
-//! | `g` where `x > 0`, else 0 | one gate |
-//! | max(·, 0) of, or a gate on, an operator that can do it on the way | that operator, with it |
+//! | `x > 0` where `max(x, 0)` is at hand, or a bound where `x` clipped is | the same of that, so that `x` itself need not be kept |
+//! | `g` where `x > 0`, or is between two bounds, else 0 | one gate |
+//! | max(·, 0), a clip or a gate on an operator that can do it on the way | that operator, with it |
 //! | a product of transposed values | a product that reads them as they lie |
 //! | a sum of values with zeros around, which nowhere meet | the values written side by side |
 //! | elementwise and row-wise steps that only read each other | a chain, run block by block |
@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use pellucid_graph::error::{OpError, OpResult};
 use pellucid_graph::ops::MatMul;
-use pellucid_graph::{Arg, Graph, Kernel, Node, Operator, Slice, SliceMut, Then, ValueId, View, ViewMut};
-use pellucid_kernels::{Real, broadcast};
+use pellucid_graph::{Arg, Graph, Kernel, Node, Operator, Then, ValueId, View, ViewMut};
 
 use crate::chain::{Chain, Group, Link};
 use crate::error::{Error, Result};
+use crate::gate::{Gate, bounds, make_gates, read_bounded};
 use crate::moved::{Padded, Side, Sums, order};
 use crate::operators::RESHAPING;
 
@@ -56,7 +56,7 @@ pub(crate) fn steps(graph: &Graph) -> Result<(Vec<Step>, HashMap<ValueId, ValueI
     let needed = graph.needed(graph.outputs(), &[]);
     let nodes = graph.nodes().iter().zip(&needed).filter(|(_, n)| **n).map(|(n, _)| n);
     let mut steps: Vec<Option<Draft>> = nodes.map(|n| Some(Draft::new(n))).collect();
-    read_rectified(graph, &mut steps);
+    read_bounded(graph, &mut steps);
     make_gates(graph, &mut steps);
     drop_unread(graph, &mut steps);
     join(graph, &mut steps)?;
@@ -71,18 +71,18 @@ pub(crate) fn steps(graph: &Graph) -> Result<(Vec<Step>, HashMap<ValueId, ValueI
 
 /// A step that may still be joined to another.
 #[derive(Debug)]
-struct Draft {
+pub(crate) struct Draft {
     name: Arc<str>,
-    what: What,
-    inputs: Vec<Option<ValueId>>,
-    outputs: Vec<ValueId>,
+    pub(crate) what: What,
+    pub(crate) inputs: Vec<Option<ValueId>>,
+    pub(crate) outputs: Vec<ValueId>,
 }
 
 #[derive(Debug)]
-enum What {
+pub(crate) enum What {
     Operator(Arc<dyn Operator>),
-    /// Input 0 where input 1 is positive, else 0.
-    Gate,
+    /// Input 0 where input 1 is as a gate has it, else 0.
+    Gate(Gate),
     Joined(&'static str, Box<dyn Kernel>),
 }
 
@@ -96,11 +96,11 @@ impl Draft {
         }
     }
 
-    fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         matches!(&self.what, What::Operator(op) if op.definition().name == name && op.definition().domain.is_empty())
     }
 
-    fn input(&self, i: usize) -> Option<ValueId> {
+    pub(crate) fn input(&self, i: usize) -> Option<ValueId> {
         self.inputs.get(i).copied().flatten()
     }
 
@@ -108,7 +108,7 @@ impl Draft {
         let Self { name, what, inputs, outputs } = self;
         match what {
             What::Operator(op) => Link::of_operator(graph, name, &**op, inputs, outputs),
-            What::Gate => Link::elementwise(graph, name, inputs, outputs),
+            What::Gate(_) => Link::elementwise(graph, name, inputs, outputs),
             What::Joined(..) => None,
         }
     }
@@ -122,7 +122,7 @@ impl Draft {
                     .map_err(|e| failed(&self.name, name, e))?;
                 (name, kernel.map_or(Run::Operator(op), Run::Kernel))
             }
-            What::Gate => ("Gate", Run::Kernel(Box::new(Gate))),
+            What::Gate(gate) => ("Gate", Run::Kernel(Box::new(gate))),
             What::Joined(name, kernel) => (name, Run::Kernel(kernel)),
         };
         Ok(Step { name: self.name, operator, run, inputs: self.inputs, outputs: self.outputs })
@@ -136,49 +136,6 @@ fn failed(node: &str, operator: &'static str, error: OpError) -> Error {
 fn arguments<'a>(graph: &'a Graph, inputs: &[Option<ValueId>]) -> Vec<Option<Arg<'a>>> {
     let arg = |v: ValueId| Arg { fact: graph.fact(v), constant: graph.constant(v) };
     inputs.iter().map(|v| v.map(arg)).collect()
-}
-
-/// Whether a value is the number 0.
-fn is_zero(graph: &Graph, id: Option<ValueId>) -> bool {
-    id.and_then(|id| graph.constant(id))
-        .is_some_and(|t| t.dtype().is_float() && t.to_f64() == Some(vec![0.0]))
-}
-
-fn read_rectified(graph: &Graph, steps: &mut [Option<Draft>]) {
-    let mut rectified: HashMap<ValueId, ValueId> = HashMap::new();
-    for step in steps.iter_mut().flatten() {
-        if step.is("Relu")
-            && let (Some(x), [y]) = (step.input(0), step.outputs.as_slice())
-        {
-            rectified.insert(x, *y);
-        } else if step.is("Greater")
-            && is_zero(graph, step.input(1))
-            && let Some(y) = step.input(0).and_then(|x| rectified.get(&x))
-        {
-            step.inputs[0] = Some(*y);
-        }
-    }
-}
-
-fn make_gates(graph: &Graph, steps: &mut [Option<Draft>]) {
-    let mut positive: HashMap<ValueId, ValueId> = HashMap::new();
-    for step in steps.iter_mut().flatten() {
-        if step.is("Greater")
-            && is_zero(graph, step.input(1))
-            && let (Some(x), [mask]) = (step.input(0), step.outputs.as_slice())
-            && graph.fact(*mask).shape == graph.fact(x).shape
-        {
-            positive.insert(*mask, x);
-        } else if step.is("Where")
-            && is_zero(graph, step.input(2))
-            && let (Some(g), Some(x)) = (step.input(1), step.input(0).and_then(|m| positive.get(&m)))
-            && let [y] = step.outputs.as_slice()
-            && graph.fact(*x) == graph.fact(*y)
-        {
-            step.what = What::Gate;
-            step.inputs = vec![Some(g), Some(*x)];
-        }
-    }
 }
 
 /// How often each value is read.
@@ -205,12 +162,11 @@ fn join(graph: &Graph, steps: &mut [Option<Draft>]) -> Result<()> {
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
     for i in 0..steps.len() {
         let Some(step) = &steps[i] else { continue };
-        let then = if step.is("Relu") {
-            Some(Then::Relu)
-        } else if matches!(step.what, What::Gate) {
-            Some(Then::Gate)
-        } else {
-            None
+        let then = match &step.what {
+            What::Gate(Gate(then)) => Some(*then),
+            _ if step.is("Relu") => Some(Then::Relu),
+            _ if step.is("Clip") => bounds(graph, step).map(|(low, high)| Then::Clip(low, high)),
+            _ => None,
         };
         let from =
             step.input(0).filter(|v| readers.get(v) == Some(&1)).and_then(|v| producers.get(&v).copied());
@@ -230,7 +186,7 @@ fn join(graph: &Graph, steps: &mut [Option<Draft>]) -> Result<()> {
                     inputs: producer.inputs.clone(),
                     outputs: step.outputs.clone(),
                 };
-                if then == Then::Gate {
+                if then.is_gate() {
                     joined.inputs.push(step.input(1));
                 }
                 steps[p] = None;
@@ -346,7 +302,8 @@ fn make_chains(graph: &Graph, steps: &mut [Option<Draft>]) {
         let (chain, inputs) =
             Chain::new(graph, &group, &links, |m| match steps[m].as_ref().map(|s| &s.what) {
                 Some(What::Operator(op)) => Run::Operator(Arc::clone(op)),
-                _ => Run::Kernel(Box::new(Gate)),
+                Some(What::Gate(gate)) => Run::Kernel(Box::new(*gate)),
+                _ => Run::Kernel(Box::new(Gate(Then::Gate))),
             });
         group.members.iter().for_each(|&m| links[m] = None);
         chains.push((group, chain, inputs));
@@ -358,32 +315,6 @@ fn make_chains(graph: &Graph, steps: &mut [Option<Draft>]) {
             step.what = What::Joined("Chain", Box::new(chain));
             step.inputs = inputs;
         }
-    }
-}
-
-/// Input 0 where input 1 is positive, else 0.
-#[derive(Debug)]
-struct Gate;
-
-impl Kernel for Gate {
-    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        fn gate<T: Real>((g, g_shape): (&[T], &[usize]), x: &[T], (out, shape): (&mut [T], &[usize])) {
-            broadcast::zip(
-                (g, g_shape),
-                (x, shape),
-                (out, shape),
-                |&g, &x| if x > T::ZERO { g } else { T::ZERO },
-            );
-        }
-        let ([Some(g), Some(x)], [y]) = (inputs, outputs) else {
-            return Err(OpError("a gate has two inputs and an output".into()));
-        };
-        match (g.data, x.data, &mut y.data) {
-            (Slice::F32(gs), Slice::F32(xs), SliceMut::F32(ys)) => gate((gs, g.shape), xs, (ys, y.shape)),
-            (Slice::F64(gs), Slice::F64(xs), SliceMut::F64(ys)) => gate((gs, g.shape), xs, (ys, y.shape)),
-            _ => return Err(OpError("a gate is of floats of one type".into())),
-        }
-        Ok(())
     }
 }
 

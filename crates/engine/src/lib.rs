@@ -7,6 +7,7 @@ mod chain;
 mod columns;
 pub mod error;
 mod fuse;
+mod gate;
 mod moved;
 mod operators;
 pub mod plan;

@@ -473,7 +473,8 @@ fn check_prepared(case: &Case) {
         if !all {
             args.iter_mut().flatten().for_each(|a| a.constant = None);
         }
-        for then in [None, Some(Then::Relu), Some(Then::Gate)] {
+        let all = [Then::Relu, Then::Gate, Then::Clip(-0.25, 0.5), Then::Inside(-0.5, 0.75)];
+        for then in [None].into_iter().chain(all.map(Some)) {
             let Some(kernel) = case.op.prepare(&args, then).unwrap() else { continue };
             let mut inputs = case.inputs.clone();
             let mut want = outputs.clone();
@@ -481,16 +482,13 @@ fn check_prepared(case: &Case) {
             let bent = plain.iter().zip(&signs).map(|(v, s)| match then {
                 None => *v,
                 Some(Then::Relu) => v.max(0.0),
-                Some(Then::Gate) => {
-                    if *s > 0.0 {
-                        *v
-                    } else {
-                        0.0
-                    }
-                }
+                Some(Then::Clip(low, high)) => v.clamp(low, high),
+                Some(Then::Gate) if *s > 0.0 => *v,
+                Some(Then::Inside(low, high)) if *s > low && *s < high => *v,
+                Some(Then::Gate | Then::Inside(..)) => 0.0,
             });
             want[0] = like_output(bent.collect());
-            if then == Some(Then::Gate) {
+            if then.is_some_and(Then::is_gate) {
                 inputs.push(Some(like_output(signs.clone())));
             }
             let views: Vec<Option<View<'_>>> = inputs.iter().map(|t| t.as_ref().map(Tensor::view)).collect();

@@ -173,12 +173,23 @@ pub enum Wire {
 }
 
 /// What is done to each element of a kernel's output before it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Then {
     /// max(x, 0).
     Relu,
+    /// The element kept between two bounds, the lower of which is below the upper.
+    Clip(f64, f64),
     /// The element where that of one more input, behind the operator's own and of the output's shape, is positive, else 0.
     Gate,
+    /// The element where that of one more input, as a gate's, lies between two bounds and is none of them, else 0.
+    Inside(f64, f64),
+}
+
+impl Then {
+    /// Whether it reads one more input.
+    pub fn is_gate(self) -> bool {
+        matches!(self, Self::Gate | Self::Inside(..))
+    }
 }
 
 /// The entry of an operator in the table of all.

@@ -19,6 +19,10 @@ pub trait Lanes: Copy {
     unsafe fn load(from: *const Self::Item) -> Self;
     /// Writes the numbers to `to`, where there is room.
     unsafe fn store(self, to: *mut Self::Item);
+    /// The first `count` numbers at `from`, and zeros behind them; nothing behind those is read.
+    unsafe fn load_first(from: *const Self::Item, count: usize) -> Self;
+    /// Writes the first `count` numbers to `to`.
+    unsafe fn store_first(self, to: *mut Self::Item, count: usize);
     /// One number in every place.
     unsafe fn splat(value: Self::Item) -> Self;
     /// `self · factor + sum`, rounded once where the instructions have that.
@@ -97,6 +101,18 @@ impl<T: Real> Lanes for Plain<T> {
         unsafe { to.cast::<[T; 4]>().write(self.0) }
     }
     #[inline(always)]
+    unsafe fn load_first(from: *const T, count: usize) -> Self {
+        // SAFETY: the caller says that `count` numbers are there.
+        Self(std::array::from_fn(|i| if i < count { unsafe { from.add(i).read() } } else { T::ZERO }))
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut T, count: usize) {
+        for (i, v) in self.0.into_iter().enumerate().take(count) {
+            // SAFETY: the caller says that there is room for `count` numbers.
+            unsafe { to.add(i).write(v) }
+        }
+    }
+    #[inline(always)]
     unsafe fn splat(value: T) -> Self {
         Self([value; 4])
     }
@@ -134,7 +150,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($register:ident, $item:ident, $count:literal, $load:ident, $store:ident, $splat:ident, $fused:ident, $add:ident, $subtract:ident, $sorted:ident, $zipped:ident) => {
+        ($register:ident, $item:ident, $count:literal, $load:ident, $store:ident, $load_first:ident, $store_first:ident, $mask:ident, $splat:ident, $fused:ident, $add:ident, $subtract:ident, $sorted:ident, $zipped:ident) => {
             // SAFETY (of all the calls): the caller says that the machine has these instructions, and that the numbers are there.
             impl Lanes for $register {
                 type Item = $item;
@@ -147,6 +163,14 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn store(self, to: *mut $item) {
                     unsafe { $store(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn load_first(from: *const $item, count: usize) -> Self {
+                    unsafe { $load_first(from, $mask(count)) }
+                }
+                #[inline(always)]
+                unsafe fn store_first(self, to: *mut $item, count: usize) {
+                    unsafe { $store_first(to, $mask(count), self) }
                 }
                 #[inline(always)]
                 unsafe fn splat(value: $item) -> Self {
@@ -182,6 +206,9 @@ mod x86 {
         16,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
+        first_512_ps,
+        _mm512_mask_storeu_ps,
+        mask_512_ps,
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
@@ -195,6 +222,9 @@ mod x86 {
         8,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
+        first_512_pd,
+        _mm512_mask_storeu_pd,
+        mask_512_pd,
         _mm512_set1_pd,
         _mm512_fmadd_pd,
         _mm512_add_pd,
@@ -208,6 +238,9 @@ mod x86 {
         8,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
+        _mm256_maskload_ps,
+        _mm256_maskstore_ps,
+        mask_256_ps,
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
@@ -221,6 +254,9 @@ mod x86 {
         4,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
+        _mm256_maskload_pd,
+        _mm256_maskstore_pd,
+        mask_256_pd,
         _mm256_set1_pd,
         _mm256_fmadd_pd,
         _mm256_add_pd,
@@ -230,6 +266,42 @@ mod x86 {
     );
 
     // SAFETY (of all that follow): as above; nothing but registers is touched.
+
+    #[inline(always)]
+    fn mask_512_ps(count: usize) -> __mmask16 {
+        if count < 16 { (1 << count) - 1 } else { !0 }
+    }
+
+    #[inline(always)]
+    fn mask_512_pd(count: usize) -> __mmask8 {
+        if count < 8 { (1 << count) - 1 } else { !0 }
+    }
+
+    #[inline(always)]
+    unsafe fn first_512_ps(from: *const f32, mask: __mmask16) -> __m512 {
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn first_512_pd(from: *const f64, mask: __mmask8) -> __m512d {
+        unsafe { _mm512_maskz_loadu_pd(mask, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn mask_256_ps(count: usize) -> __m256i {
+        unsafe {
+            let places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), places)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mask_256_pd(count: usize) -> __m256i {
+        unsafe {
+            let places = _mm256_setr_epi64x(0, 1, 2, 3);
+            _mm256_cmpgt_epi64(_mm256_set1_epi64x(count.min(4) as i64), places)
+        }
+    }
 
     #[inline(always)]
     unsafe fn sorted_512_ps(a: __m512, b: __m512) -> (__m512, __m512) {
@@ -305,9 +377,9 @@ mod x86 {
 mod tests {
     use super::*;
 
-    /// Sorts and merges 2 and 4 registers of numbers.
+    /// Sorts and merges 2 and 4 registers of numbers; reads and writes the first ones.
     #[inline(always)]
-    fn sort_and_merge<V: Lanes>() {
+    fn moves<V: Lanes>() {
         fn check<V: Lanes, const M: usize>() {
             let n = M * V::COUNT;
             let from: Vec<V::Item> = (0..n).map(|i| V::Item::of(i as f64)).collect();
@@ -328,22 +400,34 @@ mod tests {
         }
         check::<V, 2>();
         check::<V, 4>();
+        for count in 0..=V::COUNT {
+            let from: Vec<V::Item> = (0..count).map(|i| V::Item::of(i as f64 + 1.0)).collect();
+            let (mut all, mut first) = (vec![V::Item::ONE; V::COUNT], vec![V::Item::ONE; count]);
+            // SAFETY: as above; the slices have as many numbers as are named.
+            unsafe {
+                let some = V::load_first(from.as_ptr(), count);
+                some.store(all.as_mut_ptr());
+                some.store_first(first.as_mut_ptr(), count);
+            }
+            assert_eq!(first, from);
+            assert!(all[..count] == from && all[count..].iter().all(|v| *v == V::Item::ZERO));
+        }
     }
 
     #[test]
-    fn numbers_are_sorted_by_remainder_and_merged_again() {
-        sort_and_merge::<Plain<f32>>();
+    fn numbers_are_read_and_written_in_their_order() {
+        moves::<Plain<f32>>();
         #[cfg(target_arch = "x86_64")]
         {
             use crate::vector::{Instructions, instructions};
             use std::arch::x86_64::*;
             if instructions() >= Instructions::Avx2 {
-                sort_and_merge::<__m256>();
-                sort_and_merge::<__m256d>();
+                moves::<__m256>();
+                moves::<__m256d>();
             }
             if instructions() >= Instructions::Avx512 {
-                sort_and_merge::<__m512>();
-                sort_and_merge::<__m512d>();
+                moves::<__m512>();
+                moves::<__m512d>();
             }
         }
     }

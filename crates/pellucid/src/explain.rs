@@ -21,7 +21,8 @@ use crate::task::Task;
 
 /// How much memory the values of a tile may take, so that they stay in the cache next to a core.
 const TILE_BYTES: usize = 512 << 10;
-/// How often weights are used each time that they come from memory, at least, if up to four points are enough for that.
+/// How often weights are used each time that they come from memory, at least, if two points are enough for that: with more, values would wait
+/// for memory instead.
 const USES: f64 = 128.0;
 /// The most rows in a block and points in a tile.
 const MOST_ROWS: usize = 32;
@@ -217,7 +218,7 @@ fn fitted(setup: &Setup<'_>, tile: Option<usize>) -> Result<Compiled> {
     let compiled = methods::compile(setup, TRIAL, TRIAL)?;
     let fit = |plan: &Plan, most: usize| {
         let each = plan.bytes().div_ceil(TRIAL).max(1);
-        let least = ((USES / plan.uses_of_weights()).ceil().clamp(1.0, 4.0) as usize).next_power_of_two();
+        let least = (USES / plan.uses_of_weights()).ceil().clamp(1.0, 2.0) as usize;
         let n = (TILE_BYTES / each).clamp(least, most);
         1 << n.ilog2()
     };

@@ -75,6 +75,9 @@ struct Ready<T> {
 
 impl<T: Real + Element> Ready<T> {
     fn kernel(gemm: ColumnGemm, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
+        if !super::product::is_for_products(then) {
+            return Ok(None);
+        }
         let w = arg(inputs, 1)?;
         let Some((w, values)) = w.constant.and_then(|t| Some((t, t.as_slice::<T>()?))) else { return Ok(None) };
         let &[m, k] = w.shape() else { refuse!("W {:?} must be a matrix", w.shape()) };
@@ -88,7 +91,7 @@ impl<T: Real + Element> Kernel for Ready<T> {
         let after = match self.then {
             None => After::Nothing,
             Some(Then::Relu) => After::Relu,
-            Some(Then::Gate) => After::Gate(data(inputs, self.own)?),
+            Some(_) => After::Gate(data(inputs, self.own)?),
         };
         self.gemm.compute(Some(&self.left), after, inputs.get(..self.own).unwrap_or(inputs), outputs)
     }

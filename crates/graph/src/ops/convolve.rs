@@ -13,7 +13,7 @@ use crate::refuse;
 use crate::rows::{Rows, RowsSite};
 use crate::tensor::{DType, Element, Tensor, View, ViewMut};
 use pellucid_kernels::Real;
-use pellucid_kernels::convolution::{Axis, Convolution, Direction, Filter};
+use pellucid_kernels::convolution::{After, Axis, Bounds, Convolution, Direction, Filter};
 
 /// The sizes of a node and which way it goes.
 pub(crate) trait Convolving: Operator {
@@ -97,7 +97,7 @@ pub(crate) fn run(
         inputs: &[Option<View<'_>>],
         outputs: &mut [ViewMut<'_>],
     ) -> OpResult<()> {
-        apply(&sizes.filter(direction, data::<T>(inputs, 1)?), inputs, outputs)
+        apply(&sizes.filter(direction, data::<T>(inputs, 1)?), None, inputs, outputs)
     }
     let (x, weights) = (view(inputs, 0)?, view(inputs, 1)?);
     let sizes = op.sizes(x.shape, weights.shape)?;
@@ -110,23 +110,34 @@ pub(crate) fn run(
 
 fn apply<T: Real + Element>(
     filter: &Filter<T>,
+    then: Option<(Then, usize)>,
     inputs: &[Option<View<'_>>],
     outputs: &mut [ViewMut<'_>],
 ) -> OpResult<()> {
-    let bias = match inputs.get(2).copied().flatten() {
+    let own = then.and_then(|(_, own)| inputs.get(..own)).unwrap_or(inputs);
+    let bias = match own.get(2).copied().flatten() {
         Some(_) => Some(data::<T>(inputs, 2)?),
         None => None,
     };
     let records = view(inputs, 0)?.shape.first().copied().unwrap_or(0);
-    filter.run(data::<T>(inputs, 0)?, bias, records, out::<T>(outputs, 0)?);
+    let between = |low: f64, high: f64| Bounds { low: T::of(low), high: Some(T::of(high)) };
+    let after = match then {
+        None => After::Nothing,
+        Some((Then::Relu, _)) => After::Clip(Bounds::POSITIVE),
+        Some((Then::Clip(low, high), _)) => After::Clip(between(low, high)),
+        Some((Then::Gate, own)) => After::Gate(data(inputs, own)?, Bounds::POSITIVE),
+        Some((Then::Inside(low, high), own)) => After::Gate(data(inputs, own)?, between(low, high)),
+    };
+    filter.run(data::<T>(inputs, 0)?, bias, after, records, out::<T>(outputs, 0)?);
     Ok(())
 }
 
 /// A convolution of either direction whose weights are laid out.
 #[derive(Debug)]
-enum AnyFilter {
-    F32(Arc<Filter<f32>>),
-    F64(Arc<Filter<f64>>),
+struct Ready<T> {
+    filter: Arc<Filter<T>>,
+    /// What is done to each output, and the number of its own inputs, behind which a gate stands.
+    then: Option<(Then, usize)>,
 }
 
 /// A kernel with the weights laid out, where they are constant.
@@ -135,27 +146,24 @@ pub(crate) fn prepare(
     inputs: &[Option<Arg<'_>>],
     then: Option<Then>,
 ) -> OpResult<Option<Box<dyn Kernel>>> {
-    let (x, weights) = (super::support::fact(inputs, 0)?, super::support::arg(inputs, 1)?);
-    let (Some(constant), None) = (weights.constant, then) else { return Ok(None) };
-    let (sizes, direction) = op.sizes(&x.shape, constant.shape())?;
-    fn filter<T: Real + Element>(
+    fn ready<T: Real + Element>(
         weights: &Tensor,
         as_is: (Convolution, Direction),
-    ) -> Option<Arc<Filter<T>>> {
+        then: Option<(Then, usize)>,
+    ) -> Option<Box<dyn Kernel>> {
         let elements = weights.as_slice()?;
-        Some(weights.form(as_is, || as_is.0.filter(as_is.1, elements)))
+        let filter = weights.form(as_is, || as_is.0.filter::<T>(as_is.1, elements));
+        Some(Box::new(Ready { filter, then }))
     }
-    let found = filter(constant, (sizes, direction)).map(AnyFilter::F32);
-    let found = found.or_else(|| filter(constant, (sizes, direction)).map(AnyFilter::F64));
-    Ok(found.map(|filter| Box::new(filter) as Box<dyn Kernel>))
+    let (x, weights) = (super::support::fact(inputs, 0)?, super::support::arg(inputs, 1)?);
+    let Some(constant) = weights.constant else { return Ok(None) };
+    let (as_is, then) = (op.sizes(&x.shape, constant.shape())?, then.map(|then| (then, inputs.len())));
+    Ok(ready::<f32>(constant, as_is, then).or_else(|| ready::<f64>(constant, as_is, then)))
 }
 
-impl Kernel for AnyFilter {
+impl<T: Real + Element> Kernel for Ready<T> {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
-        match self {
-            Self::F32(filter) => apply(filter, inputs, outputs),
-            Self::F64(filter) => apply(filter, inputs, outputs),
-        }
+        apply(&self.filter, self.then, inputs, outputs)
     }
 }
 

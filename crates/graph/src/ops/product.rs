@@ -24,10 +24,15 @@ pub(super) enum Right {
     F64(Option<Arc<matrix::Packed<f64>>>),
 }
 
+/// Whether a product can do it on the way.
+pub(super) fn is_for_products(then: Option<Then>) -> bool {
+    matches!(then, None | Some(Then::Relu | Then::Gate))
+}
+
 impl Product {
     /// `None` where nothing would be gained, or the elements are not floats.
     pub(super) fn new(b: Arg<'_>, is: matrix::Matrix, then: Option<Then>, gate: usize) -> Option<Self> {
-        if b.constant.is_none() && then.is_none() {
+        if b.constant.is_none() && then.is_none() || !is_for_products(then) {
             return None;
         }
         fn packed<T: Real + Element>(b: Arg<'_>, is: matrix::Matrix) -> Option<Arc<matrix::Packed<T>>> {
@@ -55,7 +60,7 @@ impl Product {
         Ok(match self.then {
             None => matrix::After::Nothing,
             Some(Then::Relu) => matrix::After::Relu,
-            Some(Then::Gate) => matrix::After::Gate(data(inputs, self.gate)?),
+            Some(_) => matrix::After::Gate(data(inputs, self.gate)?),
         })
     }
 }

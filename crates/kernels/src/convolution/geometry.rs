@@ -129,6 +129,19 @@ impl Line {
         (position % self.parts) * self.part() + position / self.parts
     }
 
+    /// The frame's positions whose source, of `n` positions, is inside: the first and the one behind the last.
+    fn inside(&self, n: usize) -> (usize, usize) {
+        let step = self.step as i64;
+        let first = (-self.start).max(0).div_euclid(step) + i64::from((-self.start).max(0) % step != 0);
+        let end = (n as i64 - self.start + step - 1).div_euclid(step).clamp(0, self.size as i64);
+        (first.min(end) as usize, end as usize)
+    }
+
+    /// The position in the source of one of the frame.
+    fn at(&self, position: usize) -> i64 {
+        (position * self.step) as i64 + self.start
+    }
+
     /// The positions of one part.
     fn part(&self) -> usize {
         self.size.div_ceil(self.parts)
@@ -192,6 +205,11 @@ impl Frame {
         self.lines[2].parts * self.lines[2].part()
     }
 
+    /// How many passes write the columns of a row in turn: so many follow one another.
+    pub(super) fn turns(&self) -> usize {
+        self.lines[2].phases.len()
+    }
+
     /// Whether it is the source as it is.
     pub(super) fn is_source(&self) -> bool {
         self.lines
@@ -231,60 +249,72 @@ impl Frame {
         found
     }
 
+    /// The pieces of a row that lie side by side in the source and in the frame: for each row its place in both, and how long they all are.
+    /// `None` where neighbours do not stay neighbours.
+    pub(super) fn copies(&self) -> Option<(Vec<(usize, usize)>, usize)> {
+        let c = &self.lines[2];
+        if c.parts != 1 || c.step != 1 {
+            return None;
+        }
+        let (first, end) = c.inside(self.source[2]);
+        let from = c.at(first) as usize;
+        Some((self.rows().map(|(source, to)| (source + from, to + first)).collect(), end - first))
+    }
+
+    /// Where each row of the source that is inside the frame begins, and where the frame's row does.
+    fn rows(&self) -> impl Iterator<Item = (usize, usize)> {
+        let [a, b, _] = &self.lines;
+        let (planes, rows) = (a.inside(self.source[0]), b.inside(self.source[1]));
+        (planes.0..planes.1).flat_map(move |i| {
+            (rows.0..rows.1).map(move |j| {
+                let line = a.at(i) as usize * self.source[1] + b.at(j) as usize;
+                (line * self.source[2], (i * b.size + j) * self.row())
+            })
+        })
+    }
+
     /// Lays out one channel. The frame's zeros must be zero already.
     pub(super) fn fill<T: Copy>(&self, source: &[T], frame: &mut [T]) {
-        let [a, b, c] = &self.lines;
-        let inside = |l: &Line, n: usize| {
-            // The frame's positions whose source is inside.
-            let step = l.step as i64;
-            let first = (-l.start).max(0).div_euclid(step) + i64::from((-l.start).max(0) % step != 0);
-            let end = (n as i64 - l.start + step - 1).div_euclid(step).clamp(0, l.size as i64);
-            (first.min(end) as usize, end as usize)
-        };
-        let at = |l: &Line, f: usize| (f * l.step) as i64 + l.start;
-        let (rows, columns) = (inside(b, self.source[1]), inside(c, self.source[2]));
+        let c = &self.lines[2];
+        let columns = c.inside(self.source[2]);
         if columns.0 == columns.1 {
             return;
         }
-        let from = at(c, columns.0) as usize;
+        let from = c.at(columns.0) as usize;
         let width = columns.1 - columns.0;
         let part = c.part();
-        for i in inside(a, self.source[0]).0..inside(a, self.source[0]).1 {
-            for j in rows.0..rows.1 {
-                let line = at(a, i) as usize * self.source[1] + at(b, j) as usize;
-                let source = &source[line * self.source[2] + from..(line + 1) * self.source[2]];
-                let to = &mut frame[(i * b.size + j) * self.row()..][..self.row()];
-                if c.parts == 1 && c.step == 1 {
-                    to[columns.0..columns.1].copy_from_slice(&source[..width]);
-                } else if c.parts == 1 {
-                    for (t, s) in to[columns.0..columns.1].iter_mut().zip(source.iter().step_by(c.step)) {
-                        *t = *s;
-                    }
-                } else if c.parts == 2 {
-                    let (even, odd) = to.split_at_mut(part);
-                    let (first, second) = if columns.0 % 2 == 0 {
-                        (&mut even[columns.0 / 2..], &mut odd[columns.0 / 2..])
-                    } else {
-                        (&mut odd[columns.0 / 2..], &mut even[columns.0 / 2 + 1..])
-                    };
-                    let (pairs, last) = source[..width].as_chunks::<2>();
-                    for ((a, b), pair) in first.iter_mut().zip(second.iter_mut()).zip(pairs) {
-                        (*a, *b) = (pair[0], pair[1]);
-                    }
-                    if let (Some(a), [v]) = (first.get_mut(pairs.len()), last) {
-                        *a = *v;
-                    }
+        for (line, row) in self.rows() {
+            let source = &source[line + from..line + self.source[2]];
+            let to = &mut frame[row..][..self.row()];
+            if c.parts == 1 && c.step == 1 {
+                to[columns.0..columns.1].copy_from_slice(&source[..width]);
+            } else if c.parts == 1 {
+                for (t, s) in to[columns.0..columns.1].iter_mut().zip(source.iter().step_by(c.step)) {
+                    *t = *s;
+                }
+            } else if c.parts == 2 {
+                let (even, odd) = to.split_at_mut(part);
+                let (first, second) = if columns.0 % 2 == 0 {
+                    (&mut even[columns.0 / 2..], &mut odd[columns.0 / 2..])
                 } else {
-                    for p in 0..c.parts {
-                        // The first position of this part that is inside.
-                        let first = columns.0 + (p + c.parts - columns.0 % c.parts) % c.parts;
-                        if first < columns.1 {
-                            let elements = source[first - columns.0..width].iter().step_by(c.parts);
-                            for (t, s) in
-                                to[p * part + first / c.parts..(p + 1) * part].iter_mut().zip(elements)
-                            {
-                                *t = *s;
-                            }
+                    (&mut odd[columns.0 / 2..], &mut even[columns.0 / 2 + 1..])
+                };
+                let (pairs, last) = source[..width].as_chunks::<2>();
+                for ((a, b), pair) in first.iter_mut().zip(second.iter_mut()).zip(pairs) {
+                    (*a, *b) = (pair[0], pair[1]);
+                }
+                if let (Some(a), [v]) = (first.get_mut(pairs.len()), last) {
+                    *a = *v;
+                }
+            } else {
+                for p in 0..c.parts {
+                    // The first position of this part that is inside.
+                    let first = columns.0 + (p + c.parts - columns.0 % c.parts) % c.parts;
+                    if first < columns.1 {
+                        let elements = source[first - columns.0..width].iter().step_by(c.parts);
+                        for (t, s) in to[p * part + first / c.parts..(p + 1) * part].iter_mut().zip(elements)
+                        {
+                            *t = *s;
                         }
                     }
                 }

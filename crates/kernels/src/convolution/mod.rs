@@ -7,12 +7,14 @@
 //!
 //! The transpose reads the kernel of each remainder of the stride for itself, so that no zeros are multiplied.
 
+mod after;
 mod depthwise;
 mod geometry;
 mod product;
 mod winograd;
 
 use crate::real::Real;
+pub use after::{After, Bounds};
 pub use geometry::Axis;
 use geometry::{Frame, Pass};
 
@@ -148,21 +150,37 @@ impl Convolution {
 
 impl<T: Real> Filter<T> {
     /// Computes `batch` records, channels first. Panics where a slice is too short; `bias` has a number for each channel that is written.
-    pub fn run(&self, x: &[T], bias: Option<&[T]>, batch: usize, out: &mut [T]) {
-        T::run(self, x, bias, batch, out);
+    pub fn run(&self, x: &[T], bias: Option<&[T]>, after: After<'_, T>, batch: usize, out: &mut [T]) {
+        T::run(self, x, bias, after, batch, out);
     }
 
-    fn compute(&self, x: &[T], bias: Option<&[T]>, batch: usize, out: &mut [T]) {
+    fn compute(&self, x: &[T], bias: Option<&[T]>, after: After<'_, T>, batch: usize, out: &mut [T]) {
         let (reads, writes) = (self.groups * self.from * self.source, self.groups * self.to * self.out);
         if writes == 0 || batch == 0 {
             return;
         }
         let (x, out) = (&x[..batch * reads], &mut out[..batch * writes]);
+        let ends =
+            Ends { bias: bias.map(|b| &b[..self.groups * self.to]), after: after.part(0, batch * writes) };
         match &self.weights {
-            Weights::Product(packed) => product::run(self, packed, x, bias, out),
-            Weights::Winograd(filter) => filter.run(x, bias, out),
-            Weights::Direct(taps) => depthwise::run(self, taps, x, bias, out),
+            Weights::Product(packed) => product::run(self, packed, x, ends, out),
+            Weights::Winograd(filter) => filter.run(x, ends, out),
+            Weights::Direct(taps) => depthwise::run(self, taps, x, ends, out),
         }
+    }
+}
+
+/// What sums begin with and what is done to them at last.
+#[derive(Clone, Copy)]
+struct Ends<'a, T> {
+    bias: Option<&'a [T]>,
+    after: After<'a, T>,
+}
+
+impl<T: Real> Ends<'_, T> {
+    /// What the sums of a channel begin with.
+    fn start(&self, channel: usize) -> T {
+        self.bias.map_or(T::ZERO, |b| b[channel])
     }
 }
 
@@ -173,7 +191,14 @@ pub trait Convolve: Sized {
     fn filter(sizes: &Convolution, direction: Direction, weights: &[Self]) -> Filter<Self>;
     /// [`Filter::run`].
     #[doc(hidden)]
-    fn run(filter: &Filter<Self>, x: &[Self], bias: Option<&[Self]>, batch: usize, out: &mut [Self]);
+    fn run(
+        filter: &Filter<Self>,
+        x: &[Self],
+        bias: Option<&[Self]>,
+        after: After<'_, Self>,
+        batch: usize,
+        out: &mut [Self],
+    );
 }
 
 macro_rules! convolve {
@@ -182,8 +207,15 @@ macro_rules! convolve {
             fn filter(sizes: &Convolution, direction: Direction, weights: &[Self]) -> Filter<Self> {
                 sizes.laid_out(direction, weights)
             }
-            fn run(filter: &Filter<Self>, x: &[Self], bias: Option<&[Self]>, batch: usize, out: &mut [Self]) {
-                filter.compute(x, bias, batch, out);
+            fn run(
+                filter: &Filter<Self>,
+                x: &[Self],
+                bias: Option<&[Self]>,
+                after: After<'_, Self>,
+                batch: usize,
+                out: &mut [Self],
+            ) {
+                filter.compute(x, bias, after, batch, out);
             }
         }
     )* };

@@ -1,7 +1,7 @@
 //! A convolution as a matrix product: weights by patches, a panel of patches at a time.
 
 use super::geometry::Pass;
-use super::{Filter, Frame};
+use super::{After, Ends, Filter, Frame};
 use crate::lanes::{Lanes, Plain};
 use crate::matrix::block::{Left, multiply};
 use crate::real::Real;
@@ -161,6 +161,9 @@ struct Work<'a, T> {
     /// Sums so far, row by row, and how many a row has.
     sums: &'a mut [T],
     columns: usize,
+    /// What the sums begin with, if they do here, and what is done to them, if they are complete.
+    starts: Option<&'a [T]>,
+    after: After<'a, T>,
     patches: &'a mut Vec<T>,
 }
 
@@ -168,7 +171,7 @@ pub(super) fn run<T: Real>(
     filter: &Filter<T>,
     packed: &[Vec<Packed<T>>],
     x: &[T],
-    bias: Option<&[T]>,
+    ends: Ends<'_, T>,
     out: &mut [T],
 ) {
     let frame: &Frame = &filter.frame;
@@ -199,7 +202,7 @@ pub(super) fn run<T: Real>(
         };
         for group in 0..filter.groups {
             let written_at = |r: usize| (start + r) * written + group * to * filter.out;
-            let bias = |m: usize| bias.map_or(T::ZERO, |b| b[group * to + m]);
+            let starts = ends.bias.map_or(&[][..], |b| &b[group * to..(group + 1) * to]);
             // The sums lie where the output is, unless its places are not side by side.
             let in_place = whole && records == 1;
             let sums: &mut [T] = if in_place {
@@ -208,11 +211,17 @@ pub(super) fn run<T: Real>(
                 scratch.resize(to * filter.out * records, T::ZERO);
                 &mut scratch
             };
+            let after =
+                if in_place { ends.after.part(written_at(0), to * filter.out) } else { After::Nothing };
             let mut at = 0;
             for pass in &filter.passes {
                 let columns = pass.len() * records;
-                for m in 0..to {
-                    sums[at + m * columns..at + (m + 1) * columns].fill(bias(m));
+                if pass.taps.is_empty() || filter.from == 0 {
+                    for m in 0..to {
+                        let sums = &mut sums[at + m * columns..at + (m + 1) * columns];
+                        sums.fill(ends.start(group * to + m));
+                        after.apply(at + m * columns, sums);
+                    }
                 }
                 at += to * columns;
             }
@@ -251,12 +260,18 @@ pub(super) fn run<T: Real>(
                         rows: to,
                         sums,
                         columns,
+                        starts: (first == 0).then_some(starts),
+                        after: if first + channels == filter.from { after } else { After::Nothing },
                         patches: &mut patches,
                     });
                 }
             }
             if !in_place {
                 scatter(filter, &scratch, records, written_at, out);
+                for r in 0..records {
+                    let at = written_at(r);
+                    ends.after.apply(at, &mut out[at..at + to * filter.out]);
+                }
             }
         }
     }
@@ -312,7 +327,7 @@ fn avx2<T: Real>(work: &mut Work<'_, T>) {
 /// Adds to all sums, panel by panel, in tiles of at most `TALL` rows.
 #[inline(always)]
 fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
-    let Work { source, channel, channels, taps, panels, rows, columns, .. } = *work;
+    let Work { source, channel, channels, taps, panels, rows, columns, starts, after, .. } = *work;
     let (tall, wide) = (tall(rows), wide::<V::Item>(rows));
     let depth = channels * taps.len();
     work.patches.resize(depth * wide + PIECE, V::Item::ZERO);
@@ -329,12 +344,20 @@ fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
                 rows: tall.min(rows - top),
                 columns: panel.columns,
                 apart: columns,
+                starts: starts.and_then(|s| s.get(top..)).unwrap_or(&[]),
             };
-            let sums = &mut work.sums[top * columns + panel.first..];
-            if tall == FEW_ROWS {
-                tile.compute::<V, FEW_ROWS, 4, false>(sums, &mut stage);
-            } else {
-                tile.of_height::<V, TALL, false>(sums, &mut stage);
+            let at = top * columns + panel.first;
+            let sums = &mut work.sums[at..];
+            match (tall == FEW_ROWS, starts.is_some()) {
+                (true, true) => tile.compute::<V, FEW_ROWS, 4, true>(sums, &mut stage),
+                (true, false) => tile.compute::<V, FEW_ROWS, 4, false>(sums, &mut stage),
+                (false, true) => tile.compute_fitting::<V, TALL, true>(sums, &mut stage),
+                (false, false) => tile.compute_fitting::<V, TALL, false>(sums, &mut stage),
+            }
+            if !matches!(after, After::Nothing) {
+                for (i, sums) in sums.chunks_mut(columns).enumerate().take(tile.rows) {
+                    after.apply(at + i * columns, &mut sums[..panel.columns]);
+                }
             }
         }
     }
@@ -351,21 +374,14 @@ pub(super) struct Tile<'a, T> {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) apart: usize,
+    /// What each row's sums begin with; those that lack begin with 0.
+    pub(super) starts: &'a [T],
 }
 
 impl<T: Real> Tile<'_, T> {
-    /// Writes the product of up to `TALL` rows and two registers' columns.
+    /// As [`Self::compute`] does, with two registers' columns and as few rows as hold all, of at most `TALL`.
     #[inline(always)]
-    pub(super) fn start<V: Lanes<Item = T>, const TALL: usize>(
-        &self,
-        sums: &mut [T],
-        stage: &mut [T; MOST_SUMS],
-    ) {
-        self.of_height::<V, TALL, true>(sums, stage);
-    }
-
-    #[inline(always)]
-    fn of_height<V: Lanes<Item = T>, const TALL: usize, const FRESH: bool>(
+    pub(super) fn compute_fitting<V: Lanes<Item = T>, const TALL: usize, const FRESH: bool>(
         &self,
         sums: &mut [T],
         stage: &mut [T; MOST_SUMS],
@@ -379,7 +395,7 @@ impl<T: Real> Tile<'_, T> {
         }
     }
 
-    /// Adds the product of `M` rows and `P` registers' columns, of which fewer may be wanted; to nothing where `FRESH` says so.
+    /// Adds the product of `M` rows and `P` registers' columns, of which fewer may be wanted; to `starts` where `FRESH` says so.
     #[inline(always)]
     #[allow(unsafe_code)]
     fn compute<V: Lanes<Item = T>, const M: usize, const P: usize, const FRESH: bool>(
@@ -403,10 +419,10 @@ impl<T: Real> Tile<'_, T> {
         unsafe {
             let mut held = [[V::splat(T::ZERO); P]; M];
             for (i, held) in held.iter_mut().enumerate() {
-                for (j, held) in held.iter_mut().enumerate() {
-                    if !FRESH {
-                        *held = V::load(at.add(i * apart + j * V::COUNT));
-                    }
+                if FRESH {
+                    *held = [V::splat(self.starts.get(i).copied().unwrap_or(T::ZERO)); P];
+                } else {
+                    *held = std::array::from_fn(|j| V::load(at.add(i * apart + j * V::COUNT)));
                 }
             }
             let left = Left { first: self.strip.as_ptr(), row: 1, step: self.step };

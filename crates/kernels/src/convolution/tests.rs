@@ -61,6 +61,10 @@ fn cases() -> Vec<Convolution> {
         of(plane(axis(9, 3, 1, 1, 1, 1), axis(20, 3, 1, 1, 1, 1)), 6, 6, 6),
         of(plane(axis(9, 3, 2, 1, 0, 1), axis(23, 5, 2, 1, 2, 2)), 4, 4, 12),
         of(plane(axis(9, 3, 2, 1, 0, 1), axis(7, 5, 2, 1, 2, 2)), 3, 12, 3),
+        of(plane(axis(19, 5, 1, 1, 2, 2), axis(75, 5, 1, 1, 2, 2)), 3, 3, 3),
+        of(plane(axis(9, 2, 3, 1, 0, 1), axis(10, 1, 4, 1, 0, 0)), 2, 2, 4),
+        of([axis(4, 3, 1, 1, 1, 1), axis(5, 2, 2, 1, 0, 1), axis(34, 3, 1, 1, 1, 1)], 2, 2, 2),
+        of(line(axis(150, 7, 1, 1, 3, 3)), 2, 2, 2),
         of(plane(axis(5, 3, 1, 2, 2, 2), axis(5, 3, 2, 3, 4, 4)), 1, 2, 9),
         of(line(axis(40, 7, 2, 1, 3, 3)), 1, 30, 6),
         of(line(axis(9, 5, 3, 1, 2, 2)), 1, 170, 230),
@@ -101,16 +105,30 @@ fn check<T: Real>(tolerance: f64) {
                 });
                 let filter = c.filter(direction, &weights);
                 let mut out = vec![T::of(f64::NAN); batch * writes];
-                filter.run(&x, Some(&bias), batch, &mut out);
+                filter.run(&x, Some(&bias), After::Nothing, batch, &mut out);
                 for (i, (got, want)) in out.iter().zip(&want).enumerate() {
                     assert!(
                         (got.wide() - want).abs() < tolerance,
                         "{c:?} {direction:?} at {i}: {got:?}, {want}"
                     );
                 }
+                let (gate, high) = (draws::<T>(out.len(), 11), Some(T::of(0.7)));
+                for bounds in [Bounds::POSITIVE, Bounds { low: T::of(-0.5), high }] {
+                    let inside = |v: T| v > bounds.low && bounds.high.is_none_or(|h| v < h);
+                    let clipped = |v: T| bounds.high.map_or(v, |h| v.smaller(h)).larger(bounds.low);
+                    for (after, of) in [
+                        (After::Clip(bounds), &(|_, v| clipped(v)) as &dyn Fn(T, T) -> T),
+                        (After::Gate(&gate, bounds), &|g, v| if inside(g) { v } else { T::ZERO }),
+                    ] {
+                        let mut found = vec![T::of(f64::NAN); batch * writes];
+                        filter.run(&x, Some(&bias), after, batch, &mut found);
+                        let want = gate.iter().zip(&out).map(|(g, v)| of(*g, *v));
+                        assert!(found.iter().copied().eq(want), "{c:?} {direction:?} {bounds:?}");
+                    }
+                }
                 // A record has the same bits alone.
                 let mut one = vec![T::ZERO; writes];
-                filter.run(&x[(batch - 1) * reads..], Some(&bias), 1, &mut one);
+                filter.run(&x[(batch - 1) * reads..], Some(&bias), After::Nothing, 1, &mut one);
                 assert!(one == out[(batch - 1) * writes..], "{c:?} {direction:?}");
             }
         }
@@ -139,10 +157,10 @@ fn few_multiplications_lose_less_than_a_digit() {
         let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
         for direction in [Direction::Convolve, Direction::Transpose] {
             let mut want = vec![0.0; x.len()];
-            c.filter(direction, &wide(&weights)).run(&wide(&x), None, 1, &mut want);
+            c.filter(direction, &wide(&weights)).run(&wide(&x), None, After::Nothing, 1, &mut want);
             let most = want.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
             let mut got = vec![0.0; x.len()];
-            c.filter(direction, &weights).run(&x, None, 1, &mut got);
+            c.filter(direction, &weights).run(&x, None, After::Nothing, 1, &mut got);
             let error = want.iter().zip(&got).fold(0.0, |m: f64, (w, g)| m.max((w - f64::from(*g)).abs()));
             assert!(error < 3e-6 * most, "{channels} {direction:?}: {error} of {most}");
         }
@@ -154,12 +172,12 @@ fn nothing_to_read_or_write_is_no_work() {
     let line = |wide, narrow| [Axis::NONE, Axis::NONE, Axis { wide, narrow, kernel: 3, ..Axis::NONE }];
     let of = |axes, channels| Convolution { axes, groups: 1, wide_channels: channels, narrow_channels: 5 };
     let mut out = vec![f64::NAN; 15];
-    of(line(5, 3), 0).filter(Direction::Convolve, &[]).run(&[], Some(&[2.0; 5]), 1, &mut out);
+    of(line(5, 3), 0).filter(Direction::Convolve, &[]).run(&[], Some(&[2.0; 5]), After::Nothing, 1, &mut out);
     assert_eq!(out, [2.0; 15]);
     let weights = [1.0; 30];
-    of(line(2, 0), 2).filter(Direction::Convolve, &weights).run(&[1.0; 4], None, 1, &mut []);
+    of(line(2, 0), 2).filter(Direction::Convolve, &weights).run(&[1.0; 4], None, After::Nothing, 1, &mut []);
     let mut out = vec![f64::NAN; 4];
-    of(line(2, 0), 2).filter(Direction::Transpose, &weights).run(&[], None, 1, &mut out);
+    of(line(2, 0), 2).filter(Direction::Transpose, &weights).run(&[], None, After::Nothing, 1, &mut out);
     assert_eq!(out, [0.0; 4]);
 }
 

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use super::product::{MOST_SUMS, Tile, tall};
-use super::{Axis, Convolution, Direction};
+use super::{After, Axis, Convolution, Direction, Ends};
 use crate::lanes::{Lanes, Plain, load_by_remainder, store_by_remainder};
 use crate::real::Real;
 use crate::scratch;
@@ -95,12 +95,12 @@ impl<T: Real> Winograd<T> {
         Some(Self { size, from, to, source, out, before, strips })
     }
 
-    pub(super) fn run(&self, x: &[T], bias: Option<&[T]>, out: &mut [T]) {
+    pub(super) fn run(&self, x: &[T], ends: Ends<'_, T>, out: &mut [T]) {
         by_instructions!(
             instructions(),
-            avx512(self, x, bias, out),
-            avx2(self, x, bias, out),
-            sized::<Plain<T>, 4>(self, x, bias, out)
+            avx512(self, x, ends, out),
+            avx2(self, x, ends, out),
+            sized::<Plain<T>, 4>(self, x, ends, out)
         );
     }
 
@@ -126,27 +126,27 @@ impl<T: Real> Winograd<T> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn avx512<T: Real>(filter: &Winograd<T>, x: &[T], bias: Option<&[T]>, out: &mut [T]) {
-    sized::<T::Avx512, 12>(filter, x, bias, out);
+fn avx512<T: Real>(filter: &Winograd<T>, x: &[T], ends: Ends<'_, T>, out: &mut [T]) {
+    sized::<T::Avx512, 12>(filter, x, ends, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn avx2<T: Real>(filter: &Winograd<T>, x: &[T], bias: Option<&[T]>, out: &mut [T]) {
-    sized::<T::Avx2, 6>(filter, x, bias, out);
+fn avx2<T: Real>(filter: &Winograd<T>, x: &[T], ends: Ends<'_, T>, out: &mut [T]) {
+    sized::<T::Avx2, 6>(filter, x, ends, out);
 }
 
 #[inline(always)]
 fn sized<V: Lanes, const TALL: usize>(
     filter: &Winograd<V::Item>,
     x: &[V::Item],
-    bias: Option<&[V::Item]>,
+    ends: Ends<'_, V::Item>,
     out: &mut [V::Item],
 ) {
     if filter.size == 4 {
-        tiled::<V, TALL, 4, 6>(filter, x, bias, out);
+        tiled::<V, TALL, 4, 6>(filter, x, ends, out);
     } else {
-        tiled::<V, TALL, 2, 4>(filter, x, bias, out);
+        tiled::<V, TALL, 2, 4>(filter, x, ends, out);
     }
 }
 
@@ -202,7 +202,7 @@ fn transform_weights<T: Real, const N: usize>(
 fn tiled<V: Lanes, const TALL: usize, const M: usize, const N: usize>(
     filter: &Winograd<V::Item>,
     x: &[V::Item],
-    bias: Option<&[V::Item]>,
+    ends: Ends<'_, V::Item>,
     out: &mut [V::Item],
 ) {
     let zero = V::Item::ZERO;
@@ -253,18 +253,19 @@ fn tiled<V: Lanes, const TALL: usize, const M: usize, const N: usize>(
                         rows: tall.min(to - top),
                         columns: wide,
                         apart: N * N * together,
+                        starts: &[],
                     };
                     let sums = &mut products[(top * N * N + e) * together + p * wide..];
-                    tile.start::<V, TALL>(sums, &mut room.stage);
+                    tile.compute_fitting::<V, TALL, true>(sums, &mut room.stage);
                 }
             }
         }
         for (k, products) in products.chunks_exact(N * N * together).enumerate().take(to) {
-            let bias = bias.map_or(zero, |b| b[k]);
-            spread::<V, M, N>(products, bias, together, count, &mut room.flat);
+            spread::<V, M, N>(products, ends.start(k), together, count, &mut room.flat);
             for s in &segments {
-                let out = &mut out[(s.record * to + k) * written..][..written];
-                write::<V, M>(filter.out, s, &room.flat, together, out);
+                let at = (s.record * to + k) * written;
+                let after = ends.after.part(at, written);
+                write::<V, M>(filter.out, s, &room.flat, together, after, &mut out[at..at + written]);
             }
         }
     }
@@ -447,6 +448,7 @@ fn write<V: Lanes, const M: usize>(
     s: &Segment,
     flat: &[V::Item],
     together: usize,
+    after: After<'_, V::Item>,
     out: &mut [V::Item],
 ) {
     assert!(flat.len() >= M * M * together + V::COUNT && s.column + s.count <= together);
@@ -467,5 +469,6 @@ fn write<V: Lanes, const M: usize>(
                 }
             }
         }
+        after.apply(start, &mut out[start..start + length]);
     }
 }
