@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `x > 0` where `max(x, 0)` is at hand, or a bound where `x` clipped is | the same of that, so that `x` itself need not be kept |
 //! | `g` where `x > 0`, or is between two bounds, else 0 | one gate |
+//! | a product by weights plus a bias | one product |
 //! | max(·, 0), a clip or a gate on an operator that can do it on the way | that operator, with it |
 //! | a product of transposed values | a product that reads them as they lie |
 //! | a sum of values with zeros around, which nowhere meet | the values written side by side |
@@ -59,6 +60,7 @@ pub(crate) fn steps(graph: &Graph) -> Result<(Vec<Step>, HashMap<ValueId, ValueI
     read_bounded(graph, &mut steps);
     make_gates(graph, &mut steps);
     drop_unread(graph, &mut steps);
+    add_on_the_way(graph, &mut steps);
     join(graph, &mut steps)?;
     put_side_by_side(graph, &mut steps);
     read_moved(graph, &mut steps);
@@ -153,6 +155,33 @@ fn drop_unread(graph: &Graph, steps: &mut [Option<Draft>]) {
             && let Some(dead) = step.take()
         {
             dead.inputs.iter().flatten().for_each(|v| *readers.entry(*v).or_default() -= 1);
+        }
+    }
+}
+
+/// Lets products by weights add the bias that stands behind them.
+fn add_on_the_way(graph: &Graph, steps: &mut [Option<Draft>]) {
+    let makers = makers_of_single(graph, steps);
+    for i in 0..steps.len() {
+        let Some(sum) = steps[i].as_ref().filter(|s| s.is("Add")) else { continue };
+        let (Some(x), Some(y), [output]) = (sum.input(0), sum.input(1), sum.outputs.as_slice()) else {
+            continue;
+        };
+        let output = *output;
+        let found = [(x, y), (y, x)].into_iter().find_map(|(product, bias)| {
+            graph.constant(bias)?;
+            let at = *makers.get(&product)?;
+            let maker = steps[at].as_ref().filter(|m| m.is("MatMul") && m.inputs.len() == 2)?;
+            let weights = maker.input(1).filter(|w| graph.constant(*w).is_some())?;
+            let fits = MatMul::takes_bias(graph.fact(weights), graph.fact(bias));
+            (fits && graph.fact(product) == graph.fact(output)).then_some((at, bias))
+        });
+        if let Some((at, bias)) = found
+            && let Some(mut product) = steps[at].take()
+        {
+            product.inputs.push(Some(bias));
+            product.outputs = vec![output];
+            steps[i] = Some(product);
         }
     }
 }
@@ -339,7 +368,9 @@ pub(crate) mod tests {
         let gemm = ops::Gemm { transpose_b: true, ..ops::Gemm::default() };
         let z1 = b.push(gemm, &[x, w1, c1]).unwrap();
         let h1 = b.relu(z1).unwrap();
+        let c2 = b.constant_value(number(6, &[9]));
         let z2 = b.matmul(h1, w2).unwrap();
+        let z2 = b.add(c2, z2).unwrap();
         let h2 = b.relu(z2).unwrap();
         let z3 = b.matmul(h2, w3).unwrap();
         let twice = b.add(z2, z2).unwrap();

@@ -10,7 +10,7 @@ use crate::fuse::{Draft, What};
 
 /// The float that a value is.
 fn number(graph: &Graph, id: Option<ValueId>) -> Option<f64> {
-    let constant = graph.constant(id?).filter(|t| t.dtype().is_float())?;
+    let constant = graph.constant(id?).filter(|t| t.dtype().is_float() && t.len() == 1)?;
     let [number] = constant.to_f64()?[..] else { return None };
     Some(number)
 }
@@ -104,10 +104,10 @@ impl Kernel for Gate {
         let then = self.0;
         match (g.data, x.data, &mut y.data) {
             (Slice::F32(gs), Slice::F32(xs), SliceMut::F32(ys)) => {
-                gate(then, (gs, g.shape), xs, (ys, y.shape))
+                gate(then, (gs, g.shape), xs, (ys, y.shape));
             }
             (Slice::F64(gs), Slice::F64(xs), SliceMut::F64(ys)) => {
-                gate(then, (gs, g.shape), xs, (ys, y.shape))
+                gate(then, (gs, g.shape), xs, (ys, y.shape));
             }
             _ => return Err(OpError("a gate is of floats of one type".into())),
         }

@@ -47,7 +47,36 @@ pub struct Plan {
 /// The memory in which a plan runs.
 #[derive(Debug)]
 pub struct Workspace {
-    buffers: Vec<Buffer>,
+    slots: Vec<Room>,
+}
+
+/// The elements of a slot, which begin at a line of the cache.
+#[derive(Debug)]
+struct Room {
+    buffer: Buffer,
+    start: usize,
+}
+
+impl Room {
+    fn new((dtype, len): (DType, usize)) -> Self {
+        const LINE: usize = 64;
+        let buffer = Buffer::zeros(dtype, len + LINE / dtype.size());
+        let beyond = buffer.as_slice().address() % LINE;
+        Self { start: if beyond == 0 { 0 } else { (LINE - beyond) / dtype.size() }, buffer }
+    }
+
+    fn get(&self, len: usize) -> Slice<'_> {
+        self.buffer.as_slice().range(self.start..self.start + len)
+    }
+
+    fn get_mut(&mut self, len: usize) -> SliceMut<'_> {
+        self.buffer.as_slice_mut().range(self.start..self.start + len)
+    }
+
+    /// Leaves nothing behind.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self { buffer: Buffer::Bool(Vec::new()), start: 0 })
+    }
 }
 
 impl Plan {
@@ -151,14 +180,14 @@ impl Plan {
 
     /// Memory to run in, all zero.
     pub fn workspace(&self) -> Workspace {
-        Workspace { buffers: self.slots.iter().map(|&(dtype, len)| Buffer::zeros(dtype, len)).collect() }
+        Workspace { slots: self.slots.iter().copied().map(Room::new).collect() }
     }
 
     /// An input's elements, to be written before a run. They stay what they are until they are written again.
     pub fn input<'a>(&self, workspace: &'a mut Workspace, i: usize) -> SliceMut<'a> {
         let (place, fact) = self.inputs[i];
         let Place::Slot(slot) = place else { unreachable!("inputs have slots") };
-        workspace.buffers[slot].as_slice_mut().range(0..self.facts[fact].len())
+        workspace.slots[slot].get_mut(self.facts[fact].len())
     }
 
     /// An output's elements after a run.
@@ -170,22 +199,20 @@ impl Plan {
     fn view<'a>(&'a self, workspace: &'a Workspace, place: Place, fact: usize) -> View<'a> {
         let fact = &self.facts[fact];
         match place {
-            Place::Slot(slot) => {
-                View { shape: &fact.shape, data: workspace.buffers[slot].as_slice().range(0..fact.len()) }
-            }
+            Place::Slot(slot) => View { shape: &fact.shape, data: workspace.slots[slot].get(fact.len()) },
             Place::Constant(c) => self.constants[c].view(),
         }
     }
 
     /// Runs all steps once.
     pub fn run(&self, workspace: &mut Workspace, mut profile: Option<&mut Profile>) -> Result<()> {
-        let mut taken: Vec<Buffer> = Vec::new();
+        let mut taken: Vec<Room> = Vec::new();
         for (i, step) in self.steps.iter().enumerate() {
             let start = profile.as_ref().map(|_| std::time::Instant::now());
             // The outputs' buffers leave the workspace for the time of the step, so that its inputs can be read beside them.
             taken.clear();
             for &(slot, _) in &step.outputs {
-                taken.push(std::mem::replace(&mut workspace.buffers[slot], Buffer::Bool(Vec::new())));
+                taken.push(workspace.slots[slot].take());
             }
             let result = {
                 let inputs: Vec<Option<View<'_>>> = step
@@ -196,15 +223,15 @@ impl Plan {
                 let mut outputs: Vec<ViewMut<'_>> = taken
                     .iter_mut()
                     .zip(&step.outputs)
-                    .map(|(buffer, &(_, fact))| {
+                    .map(|(room, &(_, fact))| {
                         let fact = &self.facts[fact];
-                        ViewMut { shape: &fact.shape, data: buffer.as_slice_mut().range(0..fact.len()) }
+                        ViewMut { shape: &fact.shape, data: room.get_mut(fact.len()) }
                     })
                     .collect();
                 step.run.run(&inputs, &mut outputs)
             };
-            for (buffer, &(slot, _)) in taken.drain(..).zip(&step.outputs) {
-                workspace.buffers[slot] = buffer;
+            for (room, &(slot, _)) in taken.drain(..).zip(&step.outputs) {
+                workspace.slots[slot] = room;
             }
             result.map_err(|e| Error::Run {
                 node: step.name.to_string(),

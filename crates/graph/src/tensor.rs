@@ -193,6 +193,10 @@ macro_rules! elements {
             pub fn range(self, range: std::ops::Range<usize>) -> Slice<'a> {
                 match self { $(Self::$variant(v) => Slice::$variant(&v[range]),)* }
             }
+            /// Where the elements lie in memory.
+            pub fn address(&self) -> usize {
+                match self { $(Self::$variant(v) => v.as_ptr().addr(),)* }
+            }
             /// An owned copy.
             pub fn to_buffer(self) -> Buffer {
                 match self { $(Self::$variant(v) => Buffer::$variant(v.to_vec()),)* }

@@ -21,3 +21,6 @@ mod scratch;
 pub mod vector;
 
 pub use real::Real;
+
+/// Numbers that begin at a line of the cache, so that no register is loaded from two.
+type Aligned<T> = aligned_vec::AVec<T, aligned_vec::ConstAlign<64>>;

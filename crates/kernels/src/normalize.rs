@@ -20,20 +20,34 @@ fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     for (lane, &v) in lanes.iter_mut().zip(chunks.remainder()) {
         *lane += f(v);
     }
-    lanes.into_iter().fold(T::ZERO, |total, lane| total + lane)
+    halved(lanes, |a, b| a + b)
 }
 
-/// The largest element; NaN where one is.
+/// All lanes as one: the first half by the second, again and again.
+#[inline(always)]
+fn halved<T: Copy>(mut lanes: [T; LANES], combine: impl Fn(T, T) -> T) -> T {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for l in 0..width {
+            lanes[l] = combine(lanes[l], lanes[l + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The largest element that is not NaN.
 #[inline(always)]
 fn largest<T: Real>(x: &[T]) -> T {
+    let larger = |a: T, b: T| if a > b { a } else { b };
     let mut lanes = [T::LOWEST; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane = v.larger(*lane);
+        for l in 0..LANES {
+            lanes[l] = larger(chunk[l], lanes[l]);
         }
     }
-    lanes.iter().chain(rest).fold(T::LOWEST, |most, &v| v.larger(most))
+    rest.iter().fold(halved(lanes, larger), |most, &v| larger(v, most))
 }
 
 /// Softmax of each vector along the middle of three axes, of sizes (outer, `n`, `inner`).
@@ -69,9 +83,9 @@ fn softmax_along<T: Real>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
             for (o, &v) in out.iter_mut().zip(x) {
                 *o = (v - most).exp();
             }
-            let total = sum(out, |v| v);
+            let part = T::ONE / sum(out, |v| v);
             for o in out {
-                *o /= total;
+                *o *= part;
             }
         }
         return;
@@ -99,9 +113,10 @@ fn softmax_along<T: Real>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
                     *total += *o;
                 }
             }
+            total.iter_mut().for_each(|t| *t = T::ONE / *t);
             for out in out.chunks_exact_mut(inner) {
-                for (o, &total) in out[part.clone()].iter_mut().zip(&*total) {
-                    *o /= total;
+                for (o, &part) in out[part.clone()].iter_mut().zip(&*total) {
+                    *o *= part;
                 }
             }
         }

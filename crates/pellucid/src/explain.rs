@@ -21,9 +21,10 @@ use crate::task::Task;
 
 /// How much memory the values of a tile may take, so that they stay in the cache next to a core.
 const TILE_BYTES: usize = 512 << 10;
-/// How often weights are used each time that they come from memory, at least, if two points are enough for that: with more, values would wait
-/// for memory instead.
+/// How often weights are used each time that they come from memory, at least, if four points are enough for that, or two where the values of
+/// four would not stay in the cache that cores share.
 const USES: f64 = 128.0;
+const SHARED_BYTES: usize = 8 << 20;
 /// The most rows in a block and points in a tile.
 const MOST_ROWS: usize = 32;
 const MOST_POINTS: usize = 256;
@@ -218,7 +219,8 @@ fn fitted(setup: &Setup<'_>, tile: Option<usize>) -> Result<Compiled> {
     let compiled = methods::compile(setup, TRIAL, TRIAL)?;
     let fit = |plan: &Plan, most: usize| {
         let each = plan.bytes().div_ceil(TRIAL).max(1);
-        let least = (USES / plan.uses_of_weights()).ceil().clamp(1.0, 2.0) as usize;
+        let some = if 4 * each <= SHARED_BYTES { 4.0 } else { 2.0 };
+        let least = ((USES / plan.uses_of_weights()).ceil().clamp(1.0, some) as usize).next_power_of_two();
         let n = (TILE_BYTES / each).clamp(least, most);
         1 << n.ilog2()
     };

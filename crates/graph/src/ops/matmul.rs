@@ -110,6 +110,12 @@ impl Sizes {
 }
 
 impl MatMul {
+    /// Whether a constant, an input more behind its own, is added to each row on the way: [`Operator::prepare`] takes it as input 2.
+    pub fn takes_bias(b: &Fact, bias: &Fact) -> bool {
+        let [.., _, n] = b.shape[..] else { return false };
+        b.dtype.is_float() && b.dtype == bias.dtype && b.shape.len() == 2 && bias.shape == [n]
+    }
+
     /// A kernel for factors that are read from tensors of the given shapes as if their axes had been moved: `orders` has, for each axis of a
     /// factor, the one that it is in the tensor. It gives the bits of the product of moved copies. `None` where it cannot be had.
     pub fn of_moved(shapes: [&[usize]; 2], orders: [&[usize]; 2]) -> Option<Box<dyn Kernel>> {
@@ -132,13 +138,14 @@ impl MatMul {
     ) -> OpResult<()> {
         let sizes = Sizes::new(view(inputs, 0)?.shape, view(inputs, 1)?.shape)?;
         let (a, b) = (data::<T>(inputs, 0)?, data::<T>(inputs, 1)?);
+        let bias = if inputs.len() > 2 { Some(data::<T>(inputs, 2)?) } else { None };
         let out = out::<T>(outputs, 0)?;
         sizes.each(|i, j, at, m| {
             let after = match after {
                 matrix::After::Gate(gate) => matrix::After::Gate(&gate[at..]),
                 other => other,
             };
-            let finish = matrix::Finish { after, ..matrix::Finish::new(T::ONE, T::ZERO) };
+            let finish = matrix::Finish { after, bias, ..matrix::Finish::new(T::ONE, T::ZERO) };
             let left = (&a[i..], matrix::Matrix::new(m, sizes.k));
             match right {
                 Some(right) => matrix::product_packed(left, right, finish, &mut out[at..]),

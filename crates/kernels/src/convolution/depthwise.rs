@@ -225,8 +225,9 @@ fn in_turn<V: Lanes>(passes: &[Pass], mut from: &[V::Item], out: &mut [V::Item])
             }
         }
         for k in 0..passes.len() {
-            let rest = out[place + k + done * passes.len()..].iter_mut().step_by(passes.len());
-            rest.zip(&row(k)[done..]).for_each(|(o, v)| *o = *v);
+            let rest = &row(k)[done..];
+            let places = out[place..].iter_mut().skip(k + done * passes.len()).step_by(passes.len());
+            places.zip(rest).for_each(|(o, v)| *o = *v);
         }
     }
 }

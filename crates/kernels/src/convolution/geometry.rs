@@ -294,7 +294,7 @@ impl Frame {
                 }
             } else if c.parts == 2 {
                 let (even, odd) = to.split_at_mut(part);
-                let (first, second) = if columns.0 % 2 == 0 {
+                let (first, second) = if columns.0.is_multiple_of(2) {
                     (&mut even[columns.0 / 2..], &mut odd[columns.0 / 2..])
                 } else {
                     (&mut odd[columns.0 / 2..], &mut even[columns.0 / 2 + 1..])

@@ -2,6 +2,7 @@
 
 use super::geometry::Pass;
 use super::{After, Ends, Filter, Frame};
+use crate::Aligned;
 use crate::lanes::{Lanes, Plain};
 use crate::matrix::block::{Left, multiply};
 use crate::real::Real;
@@ -27,7 +28,7 @@ const FEW: usize = 128;
 pub(super) struct Packed<T> {
     rows: usize,
     tall: usize,
-    strips: Vec<T>,
+    strips: Aligned<T>,
 }
 
 impl<T: Real> Packed<T> {
@@ -37,14 +38,14 @@ impl<T: Real> Packed<T> {
         weight: impl Fn(usize, usize, usize) -> T,
     ) -> Self {
         let tall = tall(rows);
-        let mut strips = Vec::with_capacity(rows.next_multiple_of(tall) * channels * taps.len());
+        let mut strips = Aligned::with_capacity(0, rows.next_multiple_of(tall) * channels * taps.len());
         for first in (0..channels).step_by(block) {
             for top in (0..rows).step_by(tall) {
                 for c in first..channels.min(first + block) {
                     for (tap, _) in taps {
-                        strips.extend(
-                            (top..top + tall).map(|m| if m < rows { weight(m, c, *tap) } else { T::ZERO }),
-                        );
+                        (top..top + tall)
+                            .map(|m| if m < rows { weight(m, c, *tap) } else { T::ZERO })
+                            .for_each(|w| strips.push(w));
                     }
                 }
             }

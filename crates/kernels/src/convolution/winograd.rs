@@ -9,6 +9,7 @@
 
 use super::product::{MOST_SUMS, Tile, tall};
 use super::{After, Axis, Convolution, Direction, Ends};
+use crate::Aligned;
 use crate::lanes::{Lanes, Plain, load_by_remainder, store_by_remainder};
 use crate::real::Real;
 use crate::scratch;
@@ -40,7 +41,7 @@ pub(super) struct Winograd<T> {
     out: [usize; 2],
     before: [i64; 2],
     /// For each element of a tile: strips of outputs, each channel by channel.
-    strips: Vec<T>,
+    strips: Aligned<T>,
 }
 
 /// Tiles of a record that are neighbours in a row of tiles.
@@ -166,11 +167,11 @@ fn transform_weights<T: Real, const N: usize>(
     g: &[[f64; 3]; N],
     (to, from): (usize, usize),
     weight: impl Fn(usize, usize, usize) -> f64,
-) -> Vec<T> {
+) -> Aligned<T> {
     const MOST: usize = 12;
     let tall = tall(to).min(MOST);
     let rows = to.next_multiple_of(tall);
-    let mut strips = vec![T::ZERO; N * N * rows * from];
+    let mut strips = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, N * N * rows * from));
     for top in (0..to).step_by(tall) {
         for c in 0..from {
             let mut taps = [[0.0; MOST]; 9];

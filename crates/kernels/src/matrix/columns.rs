@@ -3,6 +3,7 @@
 //! As in [`super::product`], each element is one chain of multiply-adds in the order of the inner dimension, whatever the number of columns.
 
 use super::{After, Finish};
+use crate::Aligned;
 use crate::real::Real;
 use crate::vector::{Instructions, by_instructions, instructions};
 
@@ -16,7 +17,7 @@ pub struct PackedLeft<T> {
     rows: usize,
     columns: usize,
     instructions: Instructions,
-    blocks: Vec<T>,
+    blocks: Aligned<T>,
 }
 
 /// The blocks of rows, as even as can be: the first row and the number of rows of each.
@@ -37,11 +38,11 @@ impl<T: Real> PackedLeft<T> {
 
     fn with(instructions: Instructions, a: &[T], rows: usize, columns: usize, transposed: bool) -> Self {
         assert!(rows * columns <= a.len(), "a slice is shorter than its matrix");
-        let mut packed = Vec::with_capacity(rows * columns);
+        let mut packed = Aligned::with_capacity(0, rows * columns);
         for (first, count) in blocks(rows, most_rows(instructions)) {
             for p in 0..columns {
                 let at = |i: usize| if transposed { a[p * rows + i] } else { a[i * columns + p] };
-                packed.extend((first..first + count).map(at));
+                (first..first + count).for_each(|i| packed.push(at(i)));
             }
         }
         Self { rows, columns, instructions, blocks: packed }

@@ -10,6 +10,7 @@ mod tile;
 pub use columns::{MultiplyLeft, PackedLeft, product_left};
 pub use tile::Job;
 
+use crate::Aligned;
 use crate::lanes::{Lanes, Plain};
 use crate::real::Real;
 use crate::scratch::Room;
@@ -100,7 +101,7 @@ pub struct Packed<T> {
     rows: usize,
     columns: usize,
     instructions: Instructions,
-    panels: Vec<T>,
+    panels: Aligned<T>,
 }
 
 impl<T: Real> Packed<T> {
@@ -111,7 +112,8 @@ impl<T: Real> Packed<T> {
 
     fn with(instructions: Instructions, b: &[T], is: Matrix) -> Self {
         assert!(is.span() <= b.len(), "a slice is shorter than its matrix");
-        let mut panels = vec![T::ZERO; tile::packed_len(is, width::<T>(instructions))];
+        let len = tile::packed_len(is, width::<T>(instructions));
+        let mut panels = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, len));
         tile::pack(b, is, width::<T>(instructions), &mut panels);
         Self { rows: is.rows, columns: is.columns, instructions, panels }
     }

@@ -74,17 +74,16 @@ pub(super) fn pack<T: Real>(b: &[T], is: Matrix, width: usize, packed: &mut [T])
 
 /// What lacks in the last columns is never used.
 fn pack_panel<T: Real, const W: usize>(b: &[T], is: Matrix, first: usize, panel: &mut [T]) {
+    const AT_A_TIME: usize = 64;
     let (k, n, step) = (is.rows, is.columns, is.step());
     let columns = W.min(n - first);
     let rows = panel.as_chunks_mut::<W>().0;
     if is.transposed {
-        let columns: [&[T]; W] = std::array::from_fn(|j| {
-            let j = first + j.min(columns - 1);
-            &b[j * step..][..k]
-        });
-        for (p, row) in rows.iter_mut().enumerate() {
-            for (v, column) in row.iter_mut().zip(columns) {
-                *v = column[p];
+        // So many rows of the panel that they stay in the nearest cache until each column is in them.
+        for (start, rows) in (0..k).step_by(AT_A_TIME).zip(rows.chunks_mut(AT_A_TIME)) {
+            for j in 0..columns {
+                let column = &b[(first + j) * step + start..][..rows.len()];
+                rows.iter_mut().zip(column).for_each(|(row, v)| row[j] = *v);
             }
         }
     } else {
