@@ -17,7 +17,7 @@ use crate::stage::{Feed, Layout, Stage, copy_row};
 use crate::tile::{self, Filler, Group, Segment, Sums};
 
 /// The number of neighbouring points of a row that are added up before their sum is added to the row's.
-pub const GROUP: usize = 32;
+pub const GROUP: usize = 8;
 /// The same where points lie side by side.
 pub const GROUP_IN_COLUMNS: usize = 64;
 
