@@ -28,6 +28,8 @@ const DEPTH: usize = 2048;
 const CHUNK: usize = 512 << 10;
 /// Rows that lie a multiple of so many bytes apart share a few places of the nearest cache.
 const APART: usize = 2048;
+/// The most panels that a transposed left factor is read for as it lies.
+const TURNED: usize = 8;
 /// The elements between rows that are copied because of that.
 const PAD: usize = 16;
 
@@ -88,7 +90,11 @@ fn pack_panel<T: Real, const W: usize>(b: &[T], is: Matrix, first: usize, panel:
         }
     } else {
         for (p, row) in rows.iter_mut().enumerate() {
-            row[..columns].copy_from_slice(&b[p * step + first..][..columns]);
+            let from = &b[p * step + first..][..columns];
+            match from.first_chunk::<W>() {
+                Some(from) => *row = *from,
+                None => row[..columns].copy_from_slice(from),
+            }
         }
     }
 }
@@ -119,6 +125,8 @@ pub(super) struct Tile<'a, T> {
     place: Place,
     /// Whether the panel is half as wide.
     half: bool,
+    /// Whether neighbours of a column of the left factor lie side by side, rather than those of a row.
+    turned: bool,
     /// Whether nothing is to be done to the sums.
     plain: bool,
 }
@@ -212,7 +220,9 @@ pub(super) fn run<V: Tiles<WIDE>, const FUSED: bool, const ROWS: usize, const WI
     let depth = k.div_ceil(parts);
     // Rows that lie apart by about a multiple of a page would throw each other out of the nearest cache.
     let apart = (step * size).is_multiple_of(APART) && n > 2 * WIDE && m > 1;
-    let copies = job.a_is.transposed || apart;
+    // Columns that lie side by side are read as they are where that is not done often.
+    let turned = job.a_is.transposed && n <= TURNED * WIDE && k > 0;
+    let copies = !turned && (job.a_is.transposed || apart);
     let mut copied = vec![V::Item::ZERO; if copies { ROWS.min(m) * (depth + PAD) } else { 0 }];
     let mut stage = [[V::Item::ZERO; WIDE]; MOST_ROWS];
     let chunk = (CHUNK / size / (WIDE * depth.max(1))).max(1) * WIDE;
@@ -226,15 +236,24 @@ pub(super) fn run<V: Tiles<WIDE>, const FUSED: bool, const ROWS: usize, const WI
                 if copies {
                     copy_rows(job, (top, rows), (start, part.depth), depth + PAD, &mut copied);
                 }
-                let (a, row) =
-                    if copies { (&copied[..], depth + PAD) } else { (&job.a[top * step + start..], step) };
+                let (a, row) = if copies {
+                    (&copied[..], depth + PAD)
+                } else if turned {
+                    (&job.a[start * step + top..], 1)
+                } else {
+                    (&job.a[top * step + start..], step)
+                };
                 for (first, width) in panels(right, WIDE).skip(left / WIDE) {
                     let panel = &job.b[first * k + start * width..][..part.depth * width];
                     let mut done = 0;
                     while done < rows {
-                        let left = Left { first: a[done * row..].as_ptr(), row, step: 1 };
+                        let left = Left {
+                            first: a[done * row..].as_ptr(),
+                            row,
+                            step: if turned { step } else { 1 },
+                        };
                         let place = Place { top: top + done, first, columns: width.min(n - first) };
-                        let tile = Tile { left, panel, part, place, half: width < WIDE, plain };
+                        let tile = Tile { left, panel, part, place, half: width < WIDE, turned, plain };
                         // SAFETY: rows `top` to `top + rows`, and as many columns as the part has, are in `a`; the panel was just cut to
                         // the part's depth; only callers that are compiled for the instructions inline this.
                         #[allow(unsafe_code)]
@@ -283,7 +302,7 @@ unsafe fn compute<V: Lanes, const M: usize, const P: usize, const N: usize, cons
     stage: &mut Stage<V::Item, WIDE>,
     out: &mut [V::Item],
 ) {
-    let Tile { left, panel, part, place, plain, .. } = tile;
+    let Tile { left, panel, part, place, turned, plain, .. } = tile;
     const { assert!(N == P * V::COUNT && N <= WIDE && M <= MOST_ROWS) };
     let n = job.n;
     let (begin, whole) = (place.top * n + place.first, place.columns == N);
@@ -307,7 +326,11 @@ unsafe fn compute<V: Lanes, const M: usize, const P: usize, const N: usize, cons
                 }
             }
         }
-        let sums = multiply::<V, M, P, true>(left, panel.as_ptr(), part.depth, sums);
+        let sums = if turned {
+            multiply::<V, M, P, false>(left, panel.as_ptr(), part.depth, sums)
+        } else {
+            multiply::<V, M, P, true>(left, panel.as_ptr(), part.depth, sums)
+        };
         let (to, row) = if direct { (out.as_mut_ptr(), n) } else { (stage.as_mut_ptr().cast(), WIDE) };
         for (i, sums) in sums.iter().enumerate() {
             for (j, sum) in sums.iter().enumerate() {
