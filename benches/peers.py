@@ -77,6 +77,16 @@ def encoder(torch):
     return Net(), torch.randn(8, 128, 384), 1, 50
 
 
+def folded(torch, model):
+    """Norms become part of the convolutions before them, in 32 bits, as exporters do: else peers would have other weights, and more to do."""
+    for parent in model.modules():
+        children = list(parent.named_children())
+        for (conv, x), (norm, y) in zip(children, children[1:]):
+            if isinstance(x, torch.nn.Conv2d) and isinstance(y, torch.nn.BatchNorm2d):
+                setattr(parent, conv, torch.nn.utils.fusion.fuse_conv_bn_eval(x, y))
+                setattr(parent, norm, torch.nn.Identity())
+
+
 def efficientnet(torch):
     """EfficientNet-Lite0 with its published weights, the cat's picture of 3 x 224 x 224"""
     import importlib.util
@@ -88,6 +98,7 @@ def efficientnet(torch):
     weights = pathlib.Path(home) / "models/efficientnet-lite0-57934424.pth"
     model = EfficientNet.from_name("efficientnet-lite0")
     model.load_state_dict(torch.load(weights, weights_only=True))
+    folded(torch, model.eval())
     cat = pathlib.Path(__file__).parent.parent / "examples/02-cat/cat.png"
     picture = Image.open(cat).convert("RGB")
     side = min(picture.size)
