@@ -194,19 +194,14 @@ unsafe fn tiles<V: Lanes, const M: usize, const P: usize>(
 
 /// Moves the outputs of passes that write the columns of a row in turn, each pass line by line, to their places.
 #[inline(always)]
-fn in_turn<V: Lanes>(passes: &[Pass], mut from: &[V::Item], out: &mut [V::Item]) {
-    let mut lines: Vec<(&[V::Item], &Pass)> = Vec::with_capacity(passes.len());
-    for pass in passes {
-        let (own, behind) = from.split_at(pass.len());
-        lines.push((own, pass));
-        from = behind;
-    }
-    let Some(&(_, Pass { counts, out_steps, first, .. })) = lines.first() else { return };
+fn in_turn<V: Lanes>(passes: &[Pass], from: &[V::Item], out: &mut [V::Item]) {
+    let Some(Pass { counts, out_steps, first, .. }) = passes.first() else { return };
     for line in 0..counts[0] * counts[1] {
         let place = first + line / counts[1] * out_steps[0] + line % counts[1] * out_steps[1];
         let row = |k: usize| {
-            let (own, pass) = lines[k];
-            &own[line * pass.counts[2]..(line + 1) * pass.counts[2]]
+            let start = passes[..k].iter().map(Pass::len).sum::<usize>();
+            let wide = passes[k].counts[2];
+            &from[start + line * wide..start + (line + 1) * wide]
         };
         let mut done = 0;
         if let [_, _] = passes {
