@@ -84,19 +84,15 @@ def along(
     return Found(output, gradient, np.asarray((x - base) * total))
 
 
-def under_pellucid(path: str, inputs: list[np.ndarray], target: int, precision: str) -> Found:
-    """The same from the file. Attributions of ids start at the output of their embedding."""
+def under_pellucid(path: str, inputs: dict[str, np.ndarray], target: int, precision: str) -> Found:
+    """The same from the file. Attributions of ids start at the output of their embedding; masks are held fixed."""
     import pellucid
     from pellucid import attr
 
     model = pellucid.load(path, precision=precision)
-    given: Any = tuple(inputs) if len(inputs) > 1 else inputs[0]
-    first = lambda found: found[0] if isinstance(found, tuple) else found  # noqa: E731
-    return Found(
-        model(*inputs),
-        first(attr.Saliency(model).attribute(given, target=target, abs=False)),
-        first(attr.IntegratedGradients(model).attribute(given, target=target, n_steps=STEPS)),
-    )
+    (gradient,) = attr.Saliency(model).attribute(inputs, target=target, abs=False).values()
+    (integrated,) = attr.IntegratedGradients(model).attribute(inputs, target=target, n_steps=STEPS).values()
+    return Found(model(*inputs.values()), gradient, integrated)
 
 
 def under_onnxruntime(path: str, inputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -90,11 +90,11 @@ def measures(ours: compare.Found, double: compare.Found, want: compare.Found, si
     }
 
 
-def row(path: str, inputs: list[np.ndarray], names: list[str], target: int, want: Any, single: Any) -> dict[str, Any]:
+def row(path: str, inputs: dict[str, np.ndarray], target: int, want: Any, single: Any) -> dict[str, Any]:
     """The comparison of one file."""
     double = compare.under_pellucid(path, inputs, target, "float64")
     ours = compare.under_pellucid(path, inputs, target, "float32")
-    runtime = compare.under_onnxruntime(path, dict(zip(names, inputs)))
+    runtime = compare.under_onnxruntime(path, inputs)
     forward = compare.largest(ours.output, runtime)
     return {**describe(path), "forward": forward, **measures(ours, double, want, single)}
 
@@ -109,7 +109,7 @@ def of_torch(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for exporter in net.exporters:
         path = str(FOLDER / f"{name}.{exporter}.onnx")
         torch_nets.export(net, path, exporter)
-        found = row(path, [x.numpy() for x in one], list(net.inputs), target, want, single)
+        found = row(path, {name: x.numpy() for name, x in zip(net.inputs, one)}, target, want, single)
         found |= {"parameters": parameters, "kinked": net.kinked}
         if net.kinked and max(found["gradient32"][0], found["integrated32"][0]) > KINKED:
             found["sides"] = kinks.distance(path, net, one, target)
@@ -129,8 +129,7 @@ def of_keras(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     x = net.x[:1]
     target = int(net.model(x).numpy().argmax())
     want, single = (net.reference(x, target, p) for p in ("float64", "float32"))
-    names = [i.name for i in onnx.load(path).graph.input]
-    found = row(path, [x], names, target, want, single)
+    found = row(path, {onnx.load(path).graph.input[0].name: x}, target, want, single)
     yield "tf2onnx", {**found, "parameters": net.parameters(), "kinked": net.kinked}
 
 

@@ -8,6 +8,7 @@ mod columns;
 pub mod error;
 mod fuse;
 mod gate;
+mod hinge;
 mod moved;
 mod operators;
 pub mod plan;

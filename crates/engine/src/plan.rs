@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
-use pellucid_graph::{Arg, Buffer, DType, Fact, Graph, Slice, SliceMut, Tensor, ValueId, View, ViewMut};
+use pellucid_graph::{
+    Arg, Buffer, DType, Fact, Graph, Node, Slice, SliceMut, Tensor, ValueId, View, ViewMut,
+};
 
 use crate::error::{Error, Result};
 use crate::fuse::{self, Run, Step};
@@ -35,6 +37,7 @@ struct Placed {
 #[derive(Debug)]
 pub struct Plan {
     rows: usize,
+    work: u64,
     uses: f64,
     steps: Vec<Placed>,
     facts: Vec<Fact>,
@@ -98,6 +101,7 @@ impl Plan {
         let (slots, slot_of) = lives.slots();
         let mut plan = Self {
             rows: graph.rows(),
+            work: work(&graph),
             uses: uses_of_weights(&graph),
             steps: Vec::with_capacity(steps.len()),
             facts: Vec::new(),
@@ -161,6 +165,11 @@ impl Plan {
     /// The bytes that a workspace takes.
     pub fn bytes(&self) -> usize {
         self.slots.iter().fold(0, |n, (dtype, len)| n.saturating_add(dtype.size().saturating_mul(*len)))
+    }
+
+    /// About how many steps a run takes: elements read and written, or multiplications where these are more.
+    pub fn work(&self) -> u64 {
+        self.work
     }
 
     /// How often each row uses a weight: the median over all weights. A batch in which they are used seldom waits for them to come from memory.
@@ -246,12 +255,25 @@ impl Plan {
     }
 }
 
-fn uses_of_weights(graph: &Graph) -> f64 {
+/// The inputs and outputs of a node, as its operator is asked about them.
+fn facts<'a>(graph: &'a Graph, node: &Node) -> (Vec<Option<Arg<'a>>>, Vec<Fact>) {
     let fact = |v: ValueId| Arg { fact: graph.fact(v), constant: graph.constant(v) };
+    let outputs = node.outputs.iter().map(|&o| graph.fact(o).clone()).collect();
+    (node.inputs.iter().map(|v| v.map(fact)).collect(), outputs)
+}
+
+fn work(graph: &Graph) -> u64 {
+    let of = |node: &Node| {
+        let (inputs, outputs) = facts(graph, node);
+        node.op.work(&inputs, &outputs)
+    };
+    graph.nodes().iter().map(of).fold(0, u64::saturating_add)
+}
+
+fn uses_of_weights(graph: &Graph) -> f64 {
     let mut uses: Vec<(f64, usize)> = Vec::new();
     for node in graph.nodes() {
-        let inputs: Vec<Option<Arg<'_>>> = node.inputs.iter().map(|v| v.map(fact)).collect();
-        let outputs: Vec<Fact> = node.outputs.iter().map(|&o| graph.fact(o).clone()).collect();
+        let (inputs, outputs) = facts(graph, node);
         let weights = inputs.iter().flatten().filter(|x| x.constant.is_some() && x.fact.shape.len() > 1);
         let weights = weights.map(|x| x.fact.len()).max().unwrap_or(0);
         if weights > 0 {

@@ -7,6 +7,7 @@ use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut, ValueId};
 
 use crate::columns::columns;
 use crate::error::{Error, Result};
+use crate::hinge::{self, Ahead, Behind};
 use crate::plan::Plan;
 
 /// What feeds an input of a stage.
@@ -115,7 +116,10 @@ pub struct Stage {
     pub(crate) outputs: Vec<Layout>,
     /// Whether points lie side by side.
     pub(crate) columns: bool,
-    output_rows: Vec<Option<Rows>>,
+    /// For each input, whether it is a product with units that run by their knots.
+    pub(crate) ahead: Vec<Option<Ahead>>,
+    /// For each output, whether it goes back to such units.
+    pub(crate) behind: Vec<Option<Behind>>,
 }
 
 impl Stage {
@@ -157,7 +161,8 @@ impl Stage {
             inputs: graph.inputs().iter().zip(input_rows).map(|(&id, r)| layout(id, *r)).collect(),
             outputs: graph.outputs().iter().zip(&output_rows).map(|(&id, r)| layout(id, *r)).collect(),
             columns: false,
-            output_rows,
+            ahead: graph.inputs().iter().map(|_| None).collect(),
+            behind: graph.outputs().iter().map(|_| None).collect(),
         })
     }
 
@@ -172,20 +177,32 @@ impl Stage {
         let Some(turned) = first.then(|| columns(graph)).flatten() else {
             return Self::new(graph, feeds, input_rows, constant_rows);
         };
-        let last = |id: &ValueId| Some(Rows::plain(turned.shape(*id).len().saturating_sub(1)));
-        let input_rows: Vec<Option<Rows>> = turned.inputs().iter().map(last).collect();
-        let stage = Self::new(&turned, feeds, &input_rows, constant_rows)?;
-        Ok(Self { columns: true, ..stage })
+        let in_columns = |graph: &Graph, feeds: &[Feed]| {
+            let last = |id: &ValueId| Some(Rows::plain(graph.shape(*id).len().saturating_sub(1)));
+            let input_rows: Vec<Option<Rows>> = graph.inputs().iter().map(last).collect();
+            Ok(Self { columns: true, ..Self::new(graph, feeds, &input_rows, constant_rows)? })
+        };
+        match hinge::cut(&turned, feeds) {
+            Some(hinge::Cut { graph, feeds, ahead, behind }) => {
+                Ok(Self { ahead, behind, ..in_columns(&graph, &feeds)? })
+            }
+            None => in_columns(&turned, feeds),
+        }
+    }
+
+    /// The elements that each row or point feeds to an input.
+    pub(crate) fn fed(&self, input: usize) -> usize {
+        self.ahead[input].as_ref().map_or_else(|| self.inputs[input].record(), |a| a.weights.units())
+    }
+
+    /// The elements of the sum of an output over points.
+    pub(crate) fn summed(&self, output: usize) -> usize {
+        self.behind[output].as_ref().map_or_else(|| self.outputs[output].record(), |b| b.weights.units())
     }
 
     /// Whether points lie side by side.
     pub fn in_columns(&self) -> bool {
         self.columns
-    }
-
-    /// Where the rows of the outputs lie; `None` for one that is the same for all rows.
-    pub fn output_rows(&self) -> &[Option<Rows>] {
-        &self.output_rows
     }
 
     /// The plan.

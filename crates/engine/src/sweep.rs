@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
+use pellucid_kernels::knots::Knots;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -20,6 +21,9 @@ use crate::tile::{self, Filler, Group, Segment, Sums};
 pub const GROUP: usize = 8;
 /// The same where points lie side by side.
 pub const GROUP_IN_COLUMNS: usize = 64;
+
+/// Steps of operators, of which a thread does some in a nanosecond, that are not worth another thread.
+const SHORT: f64 = 2e5;
 
 /// The points of each row.
 pub trait Points: Sync {
@@ -140,7 +144,7 @@ impl Sweep {
         };
         match y {
             Yield::Before(i) => of(&self.before, i),
-            Yield::Sum(i) => self.point.as_ref().map_or((DType::F32, 0), |s| of(s, i)),
+            Yield::Sum(i) => self.point.as_ref().map_or((DType::F32, 0), |s| (of(s, i).0, s.summed(i))),
             Yield::After(i) => self.after.as_ref().map_or((DType::F32, 0), |s| of(s, i)),
         }
     }
@@ -153,7 +157,8 @@ impl Sweep {
         }
         let stages = [Some(&self.before), self.point.as_ref(), self.after.as_ref()];
         for stage in stages.into_iter().flatten() {
-            for ((feed, layout), fact) in stage.feeds.iter().zip(&stage.inputs).zip(stage.plan.inputs()) {
+            for (i, (feed, fact)) in stage.feeds.iter().zip(stage.plan.inputs()).enumerate() {
+                let expected = stage.fed(i);
                 let (dtype, record) = match *feed {
                     Feed::Row(i) => {
                         let Some(x) = inputs.get(i) else {
@@ -165,7 +170,7 @@ impl Sweep {
                                 x.shape
                             )));
                         }
-                        (x.data.dtype(), x.data.len().checked_div(rows).unwrap_or_else(|| layout.record()))
+                        (x.data.dtype(), x.data.len().checked_div(rows).unwrap_or(expected))
                     }
                     Feed::Carried(i) if i < self.before.outputs.len() => self.record(Yield::Before(i)),
                     Feed::Sum(i) if self.point.as_ref().is_some_and(|p| i < p.outputs.len()) => {
@@ -181,10 +186,9 @@ impl Sweep {
                     }
                     other => return Err(Error::Mismatch(format!("{other:?} feeds nothing"))),
                 };
-                if dtype != fact.dtype || record != layout.record() {
+                if dtype != fact.dtype || record != expected {
                     return Err(Error::Mismatch(format!(
-                        "{feed:?} gives {record} elements of type {dtype} for each row, {} of type {} are expected",
-                        layout.record(),
+                        "{feed:?} gives {record} elements of type {dtype} for each row, {expected} of type {} are expected",
                         fact.dtype
                     )));
                 }
@@ -244,7 +248,7 @@ impl Job<'_> {
                 .collect();
             sums = (0..count).map(|_| tile::zeros(stage)).collect();
             enter(&mut spaces.profile, "point");
-            if alone || groups.len() == 1 {
+            if alone || groups.len() == 1 || is_short(stage, &groups) {
                 let Spaces { before, point, profile, .. } = &mut spaces;
                 if let Some(space) = point {
                     self.tiles(stage, points, first, &groups, before, space, profile, &mut |group, part| {
@@ -321,6 +325,8 @@ impl Job<'_> {
     ) -> Result<()> {
         let mut filler = Filler::new(groups);
         let mut segments: Vec<Segment> = Vec::new();
+        // For each input, the knots of each segment, where it has any.
+        let mut knots: Vec<Vec<Knots>> = stage.feeds.iter().map(|_| Vec::new()).collect();
         let mut sums = Sums::new(stage);
         loop {
             filler.fill(stage.plan.rows(), &mut segments);
@@ -328,17 +334,19 @@ impl Job<'_> {
                 return Ok(());
             }
             self.control.check()?;
-            for i in 0..stage.feeds.len() {
-                for segment in &segments {
-                    self.feed_points(stage, space, i, points, first, segment, before);
+            for (i, knots) in knots.iter_mut().enumerate() {
+                knots.resize_with(segments.len().max(knots.len()), Knots::default);
+                for (segment, knots) in segments.iter().zip(knots) {
+                    self.feed_points(stage, space, i, points, first, segment, before, knots);
                 }
             }
             stage.plan.run(space, profile.as_mut())?;
-            for segment in &segments {
+            for (s, segment) in segments.iter().enumerate() {
                 let row = first + segment.group.local;
                 let weights: Vec<f64> = segment.points().map(|(_, k)| points.weight(row, k)).collect();
                 for (o, layout) in stage.outputs.iter().enumerate() {
-                    sums.add(o, stage.plan.output(space, o), *layout, segment, &weights);
+                    let behind = stage.behind[o].as_ref().map(|b| (b, &knots[b.input][s]));
+                    sums.add(o, (stage.plan.output(space, o), *layout), segment, &weights, behind);
                 }
                 if segment.ends() {
                     tell(segment.group, &sums.totals);
@@ -358,6 +366,7 @@ impl Job<'_> {
         first: usize,
         segment: &Segment,
         before: &Workspace,
+        knots: &mut Knots,
     ) {
         let (local, row) = (segment.group.local, first + segment.group.local);
         let layout = stage.inputs[i];
@@ -385,9 +394,15 @@ impl Job<'_> {
                 }
             }
             Feed::Line { start, difference, number } => {
-                let at: Vec<f64> = segment.points().map(|(_, k)| points.value(number, row, k)).collect();
+                let ahead = stage.ahead[i].as_ref();
+                let numbered = if ahead.is_some() { segment.group.points() } else { segment.numbers() };
+                let at: Vec<f64> = numbered.map(|k| points.value(number, row, k)).collect();
                 let to = (stage.plan.input(space, i), layout);
-                tile::feed_line(carried(start), carried(difference), local, &at, segment, to);
+                let (start, difference) = (carried(start), carried(difference));
+                match ahead {
+                    Some(ahead) => ahead.feed(knots, [start, difference], local, &at, segment, to),
+                    None => tile::feed_line(start, difference, local, &at, segment, to),
+                }
             }
             Feed::Sum(_) => {}
         }
@@ -468,6 +483,13 @@ fn enter(profile: &mut Option<Profile>, stage: &'static str) {
     if let Some(profile) = profile {
         profile.enter(stage);
     }
+}
+
+/// Whether the points of some groups are done sooner than another thread wakes up.
+fn is_short(stage: &Stage, groups: &[Group]) -> bool {
+    let points: usize = groups.iter().map(|g| g.count).sum();
+    let tiles = points as f64 / stage.plan.rows().max(1) as f64;
+    tiles * (stage.plan.work() as f64) < SHORT
 }
 
 fn group_size(stage: &Stage) -> usize {

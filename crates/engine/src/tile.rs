@@ -1,10 +1,15 @@
 //! One tile of points: what its inputs are fed and where its outputs are added.
 
+use std::ops::Range;
+
 use pellucid_graph::tensor::Element;
 use pellucid_graph::{Buffer, Slice, SliceMut};
+use pellucid_kernels::knots::Knots;
 use pellucid_kernels::{Real, broadcast, points};
 
+use crate::hinge::Behind;
 use crate::stage::{Layout, Stage};
+use crate::sweep::GROUP_IN_COLUMNS;
 
 /// One group of a row's points.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +19,13 @@ pub(crate) struct Group {
     /// Its first point, counted in the row.
     pub(crate) first: usize,
     pub(crate) count: usize,
+}
+
+impl Group {
+    /// Its points, as numbers in the row.
+    pub(crate) fn points(&self) -> Range<usize> {
+        self.first..self.first + self.count
+    }
 }
 
 /// Neighbouring points of a group that stand in a tile.
@@ -33,10 +45,15 @@ impl Segment {
         self.first + self.count == self.group.count
     }
 
+    /// Its points, as numbers in the row.
+    pub(crate) fn numbers(&self) -> Range<usize> {
+        let first = self.group.first + self.first;
+        first..first + self.count
+    }
+
     /// Its points, each as its place in the tile and its number in the row.
     pub(crate) fn points(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let Self { group, first, count, place } = *self;
-        (0..count).map(move |i| (place + i, group.first + first + i))
+        (self.place..).zip(self.numbers())
     }
 }
 
@@ -119,7 +136,7 @@ pub(crate) fn feed_line(
 }
 
 /// A row's elements side by side, gathered in `space` where they are not.
-fn record<'a, T: Real>(from: &'a [T], is: Layout, row: usize, space: &'a mut Vec<T>) -> &'a [T] {
+pub(crate) fn record<'a, T: Real>(from: &'a [T], is: Layout, row: usize, space: &'a mut Vec<T>) -> &'a [T] {
     if is.outer == 1 {
         let at = is.pieces(row).next().unwrap_or(0);
         return &from[at..at + is.each];
@@ -133,28 +150,32 @@ fn record<'a, T: Real>(from: &'a [T], is: Layout, row: usize, space: &'a mut Vec
 pub(crate) struct Sums {
     /// For each output, a row's elements.
     pub(crate) totals: Vec<Buffer>,
-    /// For each output whose points lie side by side, the chains of each element's sum.
+    /// For each output whose points lie side by side, the chains of each element's sum, or what goes on of the sums of units with knots.
     chains: Vec<Option<Buffer>>,
 }
 
 impl Sums {
     pub(crate) fn new(stage: &Stage) -> Self {
         let totals = zeros(stage);
-        let chains = stage.outputs.iter().zip(&totals).map(|(layout, total)| {
+        let chains = stage.outputs.iter().enumerate().map(|(o, layout)| {
             let apart = stage.columns && layout.each == 1 && !layout.shared;
-            apart.then(|| Buffer::zeros(total.dtype(), layout.record() * points::LANES))
+            let len = match &stage.behind[o] {
+                Some(behind) => behind.weights.state(GROUP_IN_COLUMNS),
+                None => layout.record() * points::LANES,
+            };
+            apart.then(|| Buffer::zeros(totals[o].dtype(), len))
         });
         Self { chains: chains.collect(), totals }
     }
 
-    /// Adds an output's elements at a segment's points, each times its weight.
+    /// Adds an output's elements at a segment's points, each times its weight; or what comes of them behind units with knots.
     pub(crate) fn add(
         &mut self,
         o: usize,
-        from: Slice<'_>,
-        layout: Layout,
+        (from, layout): (Slice<'_>, Layout),
         segment: &Segment,
         weights: &[f64],
+        behind: Option<(&Behind, &Knots)>,
     ) {
         fn go<T: Real + Element>(
             total: &mut [T],
@@ -180,6 +201,9 @@ impl Sums {
                 }
             }
         }
+        if let (Some((behind, knots)), Some(state)) = (behind, &mut self.chains[o]) {
+            return behind.add(knots, (from, layout), weights, segment, (state, &mut self.totals[o]));
+        }
         match (&mut self.totals[o], &mut self.chains[o], from) {
             (Buffer::F32(t), chains, Slice::F32(v)) => {
                 let chains = chains.as_mut().and_then(|c| f32::slice_mut(c.as_slice_mut()));
@@ -196,7 +220,7 @@ impl Sums {
 
 /// A row's sums of all outputs of a stage, all zero.
 pub(crate) fn zeros(stage: &Stage) -> Vec<Buffer> {
-    stage.plan.outputs().zip(&stage.outputs).map(|(f, l)| Buffer::zeros(f.dtype, l.record())).collect()
+    stage.plan.outputs().enumerate().map(|(o, f)| Buffer::zeros(f.dtype, stage.summed(o))).collect()
 }
 
 /// Adds one group's sums to a row's.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pellucid_engine::{Control, Error, Feed, Points, Stage, Sweep, Yield};
+use pellucid_graph::differentiate::{differentiate, no_rule};
 use pellucid_graph::{Builder, DType, Fact, Rows, Tensor, ops};
 
 /// Row r has 3 + 40·r points; point p feeds p and weighs 1 / (p + 1).
@@ -137,8 +138,54 @@ fn on_a_line(block: usize, tile: usize) -> Sweep {
 const WEIGHTS: [f64; 6] = [0.5, -0.25, 0.125, -0.03, 0.07, 0.01];
 const BIAS: [f64; 2] = [0.1, -0.2];
 
+/// Before: x, and x times `TURNS`. Point: the gradient of the sum of tanh(W · max(z, 0) + b) with respect to z = x + p · x · `TURNS`, whose units have
+/// knots.
+fn with_knots(block: usize, tile: usize) -> Sweep {
+    let mut b = Builder::new(block);
+    let x = b.input("x", Fact::new(DType::F64, &[block, 3]));
+    let turns = b.constant_value(Tensor::new(&[3], TURNS.to_vec()).unwrap());
+    let change = b.mul(x, turns).unwrap();
+    let same = b.scale(x, 1.0).unwrap();
+    let before = Stage::new(&b.finish(&[same, change]), &[Feed::Row(0)], &[BATCH], &[]).unwrap();
+    let mut b = Builder::new(tile);
+    let z = b.input("z", Fact::new(DType::F64, &[tile, 3]));
+    let units = b.relu(z).unwrap();
+    let w = b.constant_value(Tensor::new(&[2, 3], WEIGHTS.to_vec()).unwrap());
+    let bias = b.constant_value(Tensor::new(&[2], BIAS.to_vec()).unwrap());
+    let gemm = ops::Gemm { transpose_b: true, ..ops::Gemm::default() };
+    let y = b.push(gemm, &[units, w, bias]).unwrap();
+    let y = b.tanh(y).unwrap();
+    let ones = b.ones_like(y).unwrap();
+    let gradient = differentiate(&mut b, &[(y, ones)], &[z], &mut no_rule).unwrap()[0].unwrap();
+    let line = Feed::Line { start: 0, difference: 1, number: 0 };
+    let point = Stage::of_points(&b.finish(&[gradient]), &[line], &[BATCH], &[]).unwrap();
+    // What runs begins behind the product with the units.
+    assert_eq!(point.plan().inputs().next().unwrap().shape, [2, tile]);
+    Sweep { before, point: Some(point), after: None, results: vec![Yield::Sum(0)] }
+}
+
+const TURNS: [f64; 3] = [-0.05, 0.1, -0.013];
+
 #[test]
 fn sums_over_points_side_by_side_are_those_taken_by_hand_for_any_tile_and_threads() {
+    hold(on_a_line, 2, |x, p| {
+        let z = x.map(|x| x + p * 2.0 * x);
+        product(z).map(f64::tanh).to_vec()
+    });
+    hold(with_knots, 3, |x, p| {
+        let z: [f64; 3] = std::array::from_fn(|j| x[j] + p * (x[j] * TURNS[j]));
+        let y = product(z.map(|z| z.max(0.0))).map(f64::tanh);
+        let back = |j: usize| (0..2).map(|k| WEIGHTS[k * 3 + j] * (1.0 - y[k] * y[k])).sum::<f64>();
+        (0..3).map(|j| if z[j] > 0.0 { back(j) } else { 0.0 }).collect()
+    });
+}
+
+fn product(z: [f64; 3]) -> [f64; 2] {
+    std::array::from_fn(|k| (0..3).map(|j| WEIGHTS[k * 3 + j] * z[j]).sum::<f64>() + BIAS[k])
+}
+
+/// Holds the sums of `width` numbers over five rows' points to those of what a row gives at a point.
+fn hold(make: fn(usize, usize) -> Sweep, width: usize, at: impl Fn([f64; 3], f64) -> Vec<f64>) {
     let x = rows(5);
     let mut kept: Option<Vec<Tensor>> = None;
     for (block, tile, threads) in
@@ -146,16 +193,18 @@ fn sums_over_points_side_by_side_are_those_taken_by_hand_for_any_tile_and_thread
     {
         let pool = pool(threads);
         let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
-        let found = on_a_line(block, tile).run(&[x.view()], 5, Some(&Uneven), &control).unwrap();
-        let (x, sum) = (x.to_f64().unwrap(), found[0].to_f64().unwrap());
-        for (i, sum) in sum.iter().enumerate() {
-            let (row, k) = (i / 2, i % 2);
-            let at = |p: usize| -> f64 {
-                let z = |j: usize| x[row * 3 + j] + p as f64 * 2.0 * x[row * 3 + j];
-                ((0..3).map(|j| WEIGHTS[k * 3 + j] * z(j)).sum::<f64>() + BIAS[k]).tanh()
-            };
-            let want: f64 = (0..Uneven.count(row)).map(|p| at(p) * Uneven.weight(row, p)).sum();
-            assert!((sum - want).abs() < 1e-12, "block {block}, tile {tile}: {sum} and {want}");
+        let found = make(block, tile).run(&[x.view()], 5, Some(&Uneven), &control).unwrap();
+        let (x, sums) = (x.to_f64().unwrap(), found[0].to_f64().unwrap());
+        for (row, sums) in sums.chunks_exact(width).enumerate() {
+            let x: [f64; 3] = std::array::from_fn(|j| x[row * 3 + j]);
+            let mut want = vec![0.0; width];
+            for p in 0..Uneven.count(row) {
+                let parts = at(x, p as f64);
+                want.iter_mut().zip(parts).for_each(|(w, part)| *w += part * Uneven.weight(row, p));
+            }
+            for (sum, want) in sums.iter().zip(&want) {
+                assert!((sum - want).abs() < 1e-12, "block {block}, tile {tile}: {sum} and {want}");
+            }
         }
         let first = kept.get_or_insert_with(|| found.clone());
         assert_eq!(*first, found, "block {block}, tile {tile}, {threads} threads: other bits");

@@ -81,6 +81,58 @@ pub(crate) unsafe fn store_by_remainder<V: Lanes, const M: usize>(mut v: [V; M],
     }
 }
 
+/// The most numbers of a register.
+pub(crate) const WIDEST: usize = 16;
+
+/// The columns of a square of `COUNT` by `COUNT` numbers whose rows begin `step` apart from `from` on; what is not among the first `rows` and `columns`
+/// is zero.
+///
+/// # Safety
+///
+/// As [`Lanes`] has it; `columns` numbers are there in each of `rows` rows.
+#[inline(always)]
+pub(crate) unsafe fn turned<V: Lanes>(
+    from: *const V::Item,
+    step: usize,
+    (rows, columns): (usize, usize),
+) -> [V; WIDEST] {
+    const { assert!(V::COUNT.is_power_of_two() && V::COUNT <= WIDEST) };
+    // SAFETY: the caller's.
+    unsafe {
+        let mut v = [V::splat(V::Item::ZERO); WIDEST];
+        if (rows, columns) == (V::COUNT, V::COUNT) {
+            for (i, v) in v.iter_mut().enumerate().take(V::COUNT) {
+                *v = V::load(from.add(i * step));
+            }
+        } else {
+            for (i, v) in v.iter_mut().enumerate().take(rows.min(V::COUNT)) {
+                *v = V::load_first(from.add(i * step), columns);
+            }
+        }
+        turn(&mut v);
+        v
+    }
+}
+
+/// Turns the square over that the first `COUNT` registers are.
+///
+/// # Safety
+///
+/// As [`Lanes`] has it.
+#[inline(always)]
+pub(crate) unsafe fn turn<V: Lanes>(v: &mut [V; WIDEST]) {
+    // Each step moves the first bit of a number's row to the end of its column's, and the first of that to the end of the row's.
+    let mut done = 1;
+    while done < V::COUNT {
+        let old = *v;
+        for i in 0..V::COUNT / 2 {
+            // SAFETY: the caller's.
+            (v[2 * i], v[2 * i + 1]) = unsafe { old[i].zipped(old[i + V::COUNT / 2]) };
+        }
+        done *= 2;
+    }
+}
+
 /// Numbers in an array: what every machine has.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(target_arch = "x86_64", allow(unreachable_pub))]
@@ -400,6 +452,21 @@ mod tests {
         }
         check::<V, 2>();
         check::<V, 4>();
+        let square: Vec<V::Item> = (0..V::COUNT * (V::COUNT + 3)).map(|i| V::Item::of(i as f64)).collect();
+        for (rows, columns) in [(V::COUNT, V::COUNT), (V::COUNT - 1, 2), (1, V::COUNT), (0, 0)] {
+            let mut column = vec![V::Item::ONE; V::COUNT];
+            // SAFETY: as above; rows of the square are three numbers longer than a register.
+            unsafe {
+                let found = turned::<V>(square.as_ptr(), V::COUNT + 3, (rows, columns));
+                for (j, found) in found.into_iter().enumerate().take(V::COUNT) {
+                    found.store(column.as_mut_ptr());
+                    for (i, v) in column.iter().enumerate() {
+                        let there = i < rows && j < columns;
+                        assert_eq!(v.wide(), if there { (i * (V::COUNT + 3) + j) as f64 } else { 0.0 });
+                    }
+                }
+            }
+        }
         for count in 0..=V::COUNT {
             let from: Vec<V::Item> = (0..count).map(|i| V::Item::of(i as f64 + 1.0)).collect();
             let (mut all, mut first) = (vec![V::Item::ONE; V::COUNT], vec![V::Item::ONE; count]);

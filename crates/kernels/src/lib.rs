@@ -8,6 +8,7 @@ pub mod broadcast;
 pub mod convolution;
 pub mod elementary;
 pub mod gather;
+pub mod knots;
 mod lanes;
 pub mod layout;
 pub mod matrix;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::support::{arg, data, fact, no_type, optional, out, view};
+use super::support::{arg, data, fact, no_type, optional, out, steps, view};
 use super::{Gemm, composite};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -147,6 +147,11 @@ impl Operator for ColumnGemm {
             DType::F64 => self.compute::<f64>(None, After::Nothing, inputs, outputs),
             other => no_type(other),
         }
+    }
+
+    fn work(&self, inputs: &[Option<Arg<'_>>], outputs: &[Fact]) -> u64 {
+        let inner = fact(inputs, 0).ok().and_then(|x| x.shape.first().copied());
+        steps([outputs.first().map_or(0, Fact::len), inner.unwrap_or(1).max(1)])
     }
 
     fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
