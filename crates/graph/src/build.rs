@@ -189,27 +189,78 @@ impl Builder {
         targets: &[ValueId],
     ) -> Result<HashMap<ValueId, ValueId>> {
         let mut map: HashMap<ValueId, ValueId> = replaced.iter().copied().collect();
+        for node in self.nodes_to_replay(replaced, targets) {
+            self.replay_node(&node, &mut map)?;
+        }
+        Ok(map)
+    }
+
+    /// The same where only `targets` are asked for: gives where those went that changed. Constants that are computed on the way are let go of when
+    /// nobody will read them.
+    pub fn replay_targets(
+        &mut self,
+        replaced: &[(ValueId, ValueId)],
+        targets: &[ValueId],
+    ) -> Result<HashMap<ValueId, ValueId>> {
+        let nodes = self.nodes_to_replay(replaced, targets);
+        let mut readers: HashMap<ValueId, usize> = HashMap::new();
+        nodes.iter().flat_map(Node::present).chain(targets.iter().copied()).for_each(|v| {
+            *readers.entry(v).or_default() += 1;
+        });
+        let first = self.graph.values.len();
+        let mut map: HashMap<ValueId, ValueId> = replaced.iter().copied().collect();
+        // How many values went to one.
+        let mut held: HashMap<ValueId, usize> = HashMap::new();
+        for node in nodes {
+            let own = self.graph.values.len();
+            self.replay_node(&node, &mut map)?;
+            let outputs: Vec<ValueId> = node.outputs.iter().filter_map(|o| map.get(o).copied()).collect();
+            outputs.iter().for_each(|o| *held.entry(*o).or_default() += 1);
+            if outputs.iter().any(|o| self.constant(*o).is_none()) {
+                // A node that runs will read its inputs then.
+                continue;
+            }
+            for id in (own..self.graph.values.len()).filter(|id| !outputs.iter().any(|o| o.index() == *id)) {
+                self.graph.values[id].constant = None;
+            }
+            for v in node.present() {
+                let Some(count) = readers.get_mut(&v) else { continue };
+                *count -= 1;
+                let Some(new) = map.get(&v).filter(|new| *count == 0 && new.index() >= first) else {
+                    continue;
+                };
+                let holders = held.entry(*new).or_default();
+                *holders = holders.saturating_sub(1);
+                if *holders == 0 {
+                    self.graph.values[new.index()].constant = None;
+                }
+            }
+        }
+        map.retain(|v, _| targets.contains(v));
+        Ok(map)
+    }
+
+    /// The nodes between some values and `targets`.
+    fn nodes_to_replay(&self, replaced: &[(ValueId, ValueId)], targets: &[ValueId]) -> Vec<Node> {
         let sources: Vec<ValueId> = replaced.iter().map(|&(from, _)| from).collect();
         let active = self.dependents(&sources);
         let needed = self.needed(targets, &sources);
-        let nodes: Vec<Node> = self
-            .nodes()
-            .iter()
-            .enumerate()
-            .filter(|(i, n)| needed[*i] && n.outputs.iter().any(|o| active[o.index()]))
-            .map(|(_, n)| n.clone())
-            .collect();
-        for node in nodes {
-            let inputs: Vec<Option<ValueId>> =
-                node.inputs.iter().map(|v| v.map(|v| map.get(&v).copied().unwrap_or(v))).collect();
-            self.set_origin(Some(Arc::clone(&node.name)));
-            let outputs = self.node(Arc::clone(&node.op), &inputs).map_err(|e| located(&node, e))?;
-            for (old, new) in node.outputs.iter().zip(outputs) {
-                map.entry(*old).or_insert(new);
-            }
+        let nodes = self.nodes().iter().enumerate();
+        let between = nodes.filter(|(i, n)| needed[*i] && n.outputs.iter().any(|o| active[o.index()]));
+        between.map(|(_, n)| n.clone()).collect()
+    }
+
+    /// Adds a node once more, on the values that its inputs went to, and puts down where its outputs went.
+    fn replay_node(&mut self, node: &Node, map: &mut HashMap<ValueId, ValueId>) -> Result<()> {
+        let inputs: Vec<Option<ValueId>> =
+            node.inputs.iter().map(|v| v.map(|v| map.get(&v).copied().unwrap_or(v))).collect();
+        let before = self.set_origin(Some(Arc::clone(&node.name)));
+        let outputs = self.node(Arc::clone(&node.op), &inputs).map_err(|e| located(node, e));
+        self.set_origin(before);
+        for (old, new) in node.outputs.iter().zip(outputs?) {
+            map.entry(*old).or_insert(new);
         }
-        self.set_origin(None);
-        Ok(map)
+        Ok(())
     }
 }
 
@@ -272,5 +323,37 @@ pub fn filled(dtype: DType, shape: &[usize], value: f64) -> Option<Tensor> {
         DType::I32 => Tensor::new(shape, vec![value as i32; n]),
         DType::Bool => Tensor::new(shape, vec![value != 0.0; n]),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_computed_on_the_way_is_let_go_of() {
+        let start = || {
+            let mut b = Builder::new(2);
+            let x = b.input("x", Fact::new(DType::F64, &[2, 3]));
+            let held = b.input("held", Fact::new(DType::F64, &[2, 3]));
+            let twice = b.scale(x, 2.0).unwrap();
+            let bent = b.relu(twice).unwrap();
+            let sum = b.add(bent, twice).unwrap();
+            // Read by one that runs.
+            let product = b.mul(sum, held).unwrap();
+            let minus = b.constant_value(Tensor::new(&[2, 3], vec![-1.0; 6]).unwrap());
+            (b, x, minus, [bent, product], [twice, sum])
+        };
+        let (mut all, x, minus, targets, between) = start();
+        let whole = all.replay(&[(x, minus)], &targets).unwrap();
+        let (mut b, x, minus, targets, _) = start();
+        let map = b.replay_targets(&[(x, minus)], &targets).unwrap();
+        assert!(targets.iter().all(|t| map[t] == whole[t]) && map.len() == 2);
+        let [bent, product] = targets;
+        assert_eq!(b.constant(map[&bent]), Some(&Tensor::new(&[2, 3], vec![0.0; 6]).unwrap()));
+        assert!(b.constant(map[&product]).is_none() && b.constant(minus).is_some());
+        let [twice, sum] = between.map(|v| whole[&v]);
+        assert!(all.constant(twice).is_some() && b.constant(twice).is_none());
+        assert_eq!(b.constant(sum), Some(&Tensor::new(&[2, 3], vec![-2.0; 6]).unwrap()));
     }
 }

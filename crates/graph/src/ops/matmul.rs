@@ -329,8 +329,15 @@ impl Operator for MatMul {
         let mut found = vec![None, None];
         if site.active(0) {
             let other = b.reshape(right, &sizes.b)?;
-            let product = times(b, (g, false), (other, true))?;
-            let back = b.unbroadcast(product, &sizes.a)?;
+            let back = if sizes.b.len() == 2 {
+                // One product, which reads the matrix as it lies: weights are not held twice.
+                let rows = sizes.batch.iter().product::<usize>() * sizes.m;
+                let g = b.reshape(g, &[rows, sizes.n])?;
+                times(b, (g, false), (other, true))?
+            } else {
+                let product = times(b, (g, false), (other, true))?;
+                b.unbroadcast(product, &sizes.a)?
+            };
             let shape = b.shape(left).to_vec();
             found[0] = Some(b.reshape(back, &shape)?);
         }

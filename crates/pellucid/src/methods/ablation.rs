@@ -28,7 +28,7 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
     let groups = groups(setup, &first, &list)?;
     let targets = first.targets.clone();
     let replaced = setup.moves(&mut first, &starts)?;
-    let at_base = first.b.replay(&replaced, &targets)?;
+    let at_base = first.b.replay_targets(&replaced, &targets)?;
     let mut outputs = Outputs::default();
     let mut results = Results::default();
     let batch = Some(Rows::BATCH);
@@ -62,7 +62,7 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
         };
         replaced.push((value, frame.b.select(mask, base, value).map_err(refused)?));
     }
-    let map = frame.b.replay(&replaced, &targets)?;
+    let map = frame.b.replay_targets(&replaced, &targets)?;
     let mut summed = Outputs::default();
     let mut attributions = vec![Vec::with_capacity(targets.len()); list.len()];
     for (t, position) in targets.iter().zip(carried) {

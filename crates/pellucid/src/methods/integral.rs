@@ -49,12 +49,12 @@ fn ends(setup: &Setup<'_>, rows: usize, stop: Option<ValueId>, wants_differences
     let inputs = setup.uses(&starts);
     let mut wanted = targets.clone();
     wanted.extend(&sources);
-    let at_base = frame.b.replay(&replaced, &wanted)?;
+    let at_base = frame.b.replay_targets(&replaced, &wanted)?;
     let start = |v: ValueId| at_base.get(&v).copied().unwrap_or(v);
     let stops: Vec<ValueId> = stop.into_iter().collect();
     let cut_values = line_cuts(&frame, &sources, &targets, &stops);
     let from_sources: Vec<(ValueId, ValueId)> = sources.iter().map(|&s| (s, start(s))).collect();
-    let along = frame.b.replay(&from_sources, &cut_values)?;
+    let along = frame.b.replay_targets(&from_sources, &cut_values)?;
     let mut outputs = Outputs::default();
     let mut results = Results::default();
     let batch = Some(Rows::BATCH);
@@ -170,7 +170,7 @@ pub(super) fn gradients(
     let mut frame = setup.frame(points)?;
     let targets = frame.targets.clone();
     let replaced = interpolate(&mut frame, &cuts, 0);
-    let map = frame.b.replay(&replaced, &targets)?;
+    let map = frame.b.replay_targets(&replaced, &targets)?;
     let line: Vec<ValueId> = replaced.iter().map(|r| r.1).collect();
     let mut summed = Outputs::default();
     let mut sums: Vec<Vec<Option<usize>>> = Vec::with_capacity(targets.len());
