@@ -12,6 +12,9 @@ use pellucid_kernels::knots::{self, ByUnit, Knots};
 use crate::stage::{Feed, Layout};
 use crate::tile::{Segment, record};
 
+/// The fewest points of a row for which knots pay: each row goes through all weights for itself, where a product uses them for a whole tile.
+pub(crate) const FEWEST: usize = 16;
+
 /// The weights between units and what lies beyond them.
 #[derive(Debug)]
 pub(crate) enum Weights {

@@ -166,12 +166,14 @@ impl Stage {
         })
     }
 
-    /// The same for a stage that runs on points. Where the graph allows it they are laid side by side, whatever their number.
+    /// The same for a stage that runs on points, of which a row has about so many. Where the graph allows it they are laid side by side, and layers
+    /// of Relu units on a line run by their knots.
     pub fn of_points(
         graph: &Graph,
         feeds: &[Feed],
         input_rows: &[Option<Rows>],
         constant_rows: &[Option<Rows>],
+        points: usize,
     ) -> Result<Self> {
         let first = input_rows.iter().all(|r| *r == Some(Rows::BATCH));
         let Some(turned) = first.then(|| columns(graph)).flatten() else {
@@ -182,7 +184,7 @@ impl Stage {
             let input_rows: Vec<Option<Rows>> = graph.inputs().iter().map(last).collect();
             Ok(Self { columns: true, ..Self::new(graph, feeds, &input_rows, constant_rows)? })
         };
-        match hinge::cut(&turned, feeds) {
+        match hinge::cut(&turned, feeds).filter(|_| points >= hinge::FEWEST) {
             Some(hinge::Cut { graph, feeds, ahead, behind }) => {
                 Ok(Self { ahead, behind, ..in_columns(&graph, &feeds)? })
             }

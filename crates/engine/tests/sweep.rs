@@ -130,7 +130,7 @@ fn on_a_line(block: usize, tile: usize) -> Sweep {
     let y = b.push(gemm, &[z, w, bias]).unwrap();
     let y = b.tanh(y).unwrap();
     let line = Feed::Line { start: 0, difference: 1, number: 0 };
-    let point = Stage::of_points(&b.finish(&[y]), &[line], &[BATCH], &[]).unwrap();
+    let point = Stage::of_points(&b.finish(&[y]), &[line], &[BATCH], &[], 64).unwrap();
     assert!(point.in_columns());
     Sweep { before, point: Some(point), after: None, results: vec![Yield::Sum(0)] }
 }
@@ -158,7 +158,7 @@ fn with_knots(block: usize, tile: usize) -> Sweep {
     let ones = b.ones_like(y).unwrap();
     let gradient = differentiate(&mut b, &[(y, ones)], &[z], &mut no_rule).unwrap()[0].unwrap();
     let line = Feed::Line { start: 0, difference: 1, number: 0 };
-    let point = Stage::of_points(&b.finish(&[gradient]), &[line], &[BATCH], &[]).unwrap();
+    let point = Stage::of_points(&b.finish(&[gradient]), &[line], &[BATCH], &[], 64).unwrap();
     // What runs begins behind the product with the units.
     assert_eq!(point.plan().inputs().next().unwrap().shape, [2, tile]);
     Sweep { before, point: Some(point), after: None, results: vec![Yield::Sum(0)] }

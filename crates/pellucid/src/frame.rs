@@ -380,9 +380,11 @@ impl Frame {
         self.stage_with(given, outputs, Stage::new)
     }
 
-    /// The same for points.
-    pub(crate) fn stage_of_points(self, given: &[ValueId], outputs: &Outputs) -> Result<Stage> {
-        self.stage_with(given, outputs, Stage::of_points)
+    /// The same for points, of which a row has so many.
+    pub(crate) fn stage_of_points(self, given: &[ValueId], outputs: &Outputs, points: usize) -> Result<Stage> {
+        self.stage_with(given, outputs, |graph, feeds, rows, places| {
+            Stage::of_points(graph, feeds, rows, places, points)
+        })
     }
 
     fn stage_with(

@@ -125,7 +125,12 @@ fn interpolate(frame: &mut Frame, cuts: &[Cut], number: usize) -> Vec<(ValueId, 
 
 /// Makes the stage for points: values of the model that a point needs and that do not depend on the line are carried from the first
 /// stage, to whose outputs they are added.
-fn point_stage(mut frame: Frame, outputs: &Outputs, first: &mut Outputs) -> Result<pellucid_engine::Stage> {
+fn point_stage(
+    mut frame: Frame,
+    outputs: &Outputs,
+    first: &mut Outputs,
+    points: usize,
+) -> Result<pellucid_engine::Stage> {
     let values: Vec<ValueId> = outputs.0.iter().map(|o| o.0).collect();
     let on_line: Vec<ValueId> =
         frame.b.inputs().iter().copied().filter(|id| frame.b.label(*id).starts_with("pellucid:")).collect();
@@ -152,7 +157,7 @@ fn point_stage(mut frame: Frame, outputs: &Outputs, first: &mut Outputs) -> Resu
         let position = first.add(v, frame.rows_of(v));
         frame.carry_own(v, position);
     }
-    frame.stage_of_points(&carried, outputs)
+    frame.stage_of_points(&carried, outputs, points)
 }
 
 /// Integrated Gradients of the inputs, or of the layer.
@@ -180,7 +185,7 @@ pub(super) fn gradients(
         let places = cuts.iter().map(|c| frame.rows_of(c.value));
         sums.push(found.into_iter().zip(places).map(|(g, place)| g.map(|g| summed.add(g, place))).collect());
     }
-    let point = point_stage(frame, &summed, &mut outputs)?;
+    let point = point_stage(frame, &summed, &mut outputs, quadrature.nodes().len())?;
 
     let mut last = setup.frame(rows)?;
     let sources = sources_of(setup, &last)?;
@@ -281,7 +286,7 @@ pub(super) fn conductance(
         attributions[0].push(part.map(|p| results.add(Yield::Sum(summed.add(p, place)))));
     }
     let scale = frame.scale;
-    let point = point_stage(frame, &summed, &mut outputs)?;
+    let point = point_stage(frame, &summed, &mut outputs, quadrature.nodes().len())?;
     let nodes = quadrature.nodes();
     let n = nodes.len() - 1;
     Ok(Compiled {
