@@ -9,11 +9,16 @@ use pellucid_graph::{Attribute, Buffer, DType, Graph, Node, Slice, SliceMut, Ten
 use pellucid_kernels::Real;
 use pellucid_kernels::knots::{self, ByUnit, Knots};
 
+use crate::error::{Error, Result};
 use crate::stage::{Feed, Layout};
 use crate::tile::{Segment, record};
 
 /// The fewest points of a row for which knots pay: each row goes through all weights for itself, where a product uses them for a whole tile.
 pub(crate) const FEWEST: usize = 16;
+
+/// Fewer others than these are worth their gaps only for so many weights.
+const MOST_GAPS: usize = 8;
+const MOST_WITH_GAPS: usize = 1 << 18;
 
 /// The weights between units and what lies beyond them.
 #[derive(Debug)]
@@ -27,6 +32,10 @@ impl Weights {
     fn new(matrix: &Tensor, transposed: bool, scale: f32) -> Option<Self> {
         let &[rows, columns] = matrix.shape() else { return None };
         let sizes = if transposed { (columns, rows) } else { (rows, columns) };
+        // Many units with few others would be laid out with more gaps than weights.
+        if sizes.1 < MOST_GAPS && matrix.len() > MOST_WITH_GAPS {
+            return None;
+        }
         fn laid_out<T: Real + Element>(
             matrix: &Tensor,
             sizes: (usize, usize),
@@ -50,6 +59,15 @@ impl Weights {
             Self::F32(w) => w.units(),
             Self::F64(w) => w.units(),
         }
+    }
+
+    /// About how many steps a point takes, of which a group has some tens.
+    pub(crate) fn work_of_point(&self) -> usize {
+        let weights = match self {
+            Self::F32(w) => w.state(1),
+            Self::F64(w) => w.state(1),
+        };
+        self.units().saturating_mul(1 + weights / 16)
     }
 
     /// How many numbers the sum over a group of points takes that goes on.
@@ -78,7 +96,10 @@ impl Ahead {
         at: &[f64],
         segment: &Segment,
         (to, to_is): (SliceMut<'_>, Layout),
-    ) {
+    ) -> Result<()> {
+        if !at.is_sorted() {
+            return Err(Error::Mismatch(format!("the points {at:?} of a line do not ascend")));
+        }
         macro_rules! go {
             ($weights:expr, $start:expr, $difference:expr, $to:expr) => {{
                 let (mut starts, mut differences) = (Vec::new(), Vec::new());
@@ -96,6 +117,7 @@ impl Ahead {
             (Weights::F64(w), Slice::F64(s), Slice::F64(d), SliceMut::F64(t)) => go!(w, s, d, t),
             _ => {}
         }
+        Ok(())
     }
 }
 
@@ -222,6 +244,9 @@ fn look(graph: &Graph, input: ValueId, feed: Feed) -> Option<Found> {
                 if is_zero(graph, reader.inputs.get(1)) && reader.inputs.first() == Some(&Some(input)) =>
             {
                 let [mask] = reader.outputs[..] else { return None };
+                if graph.shape(mask) != graph.shape(input) {
+                    return None;
+                }
                 for choice in readers(graph, mask) {
                     behind.extend(comes_back(graph, mask, choice)?);
                 }
@@ -245,7 +270,8 @@ fn comes_back(graph: &Graph, mask: ValueId, choice: &Node) -> Option<Vec<(usize,
     };
     let is_gate =
         choice.op.definition().name == "Where" && first == mask && is_zero(graph, choice.inputs.get(2));
-    if !is_gate || readers(graph, y).next().is_some() || is_output(graph, back) {
+    let alike = graph.shape(mask) == graph.shape(back) && graph.shape(y) == graph.shape(back);
+    if !is_gate || !alike || readers(graph, y).next().is_some() || is_output(graph, back) {
         return None;
     }
     let mut makers = graph.nodes().iter().filter(|n| n.outputs.contains(&back));

@@ -7,7 +7,7 @@ use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut, ValueId};
 
 use crate::columns::columns;
 use crate::error::{Error, Result};
-use crate::hinge::{self, Ahead, Behind};
+use crate::hinge::{self, Ahead, Behind, Weights};
 use crate::plan::Plan;
 
 /// What feeds an input of a stage.
@@ -184,7 +184,7 @@ impl Stage {
             let input_rows: Vec<Option<Rows>> = graph.inputs().iter().map(last).collect();
             Ok(Self { columns: true, ..Self::new(graph, feeds, &input_rows, constant_rows)? })
         };
-        match hinge::cut(&turned, feeds).filter(|_| points >= hinge::FEWEST) {
+        match (points >= hinge::FEWEST).then(|| hinge::cut(&turned, feeds)).flatten() {
             Some(hinge::Cut { graph, feeds, ahead, behind }) => {
                 Ok(Self { ahead, behind, ..in_columns(&graph, &feeds)? })
             }
@@ -205,6 +205,14 @@ impl Stage {
     /// Whether points lie side by side.
     pub fn in_columns(&self) -> bool {
         self.columns
+    }
+
+    /// About how many steps a run takes, with what knots take.
+    pub(crate) fn work(&self) -> f64 {
+        let weights = self.ahead.iter().flatten().map(|a| &a.weights);
+        let weights = weights.chain(self.behind.iter().flatten().map(|b| &b.weights));
+        let knots: usize = weights.map(Weights::work_of_point).sum();
+        self.plan.work() as f64 + (knots * self.plan.rows()) as f64
     }
 
     /// The plan.

@@ -4,6 +4,8 @@
 //! Sums are taken in a fixed order: the points of a row in groups of [`GROUP`] or [`GROUP_IN_COLUMNS`], each group added up on its own, the groups then
 //! added in order. So the same bits come out for any number of threads, whatever the tile.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,10 +31,11 @@ const SHORT: f64 = 2e5;
 pub trait Points: Sync {
     /// How many points a row has.
     fn count(&self, row: usize) -> usize;
-    /// The number that a point feeds to the point stage's `input`-th point feed.
-    fn value(&self, input: usize, row: usize, point: usize) -> f64;
-    /// The factor of a point's outputs in the row's sums.
-    fn weight(&self, row: usize, point: usize) -> f64;
+    /// The numbers that points feed to the point stage's `input`-th point feed. Along a line these should ascend; a stage that was made for
+    /// many points of a row may refuse others.
+    fn values(&self, input: usize, row: usize, points: Range<usize>) -> Cow<'_, [f64]>;
+    /// The factors of points' outputs in the row's sums.
+    fn weights(&self, row: usize, points: Range<usize>) -> Cow<'_, [f64]>;
 }
 
 /// A result of a sweep.
@@ -337,13 +340,13 @@ impl Job<'_> {
             for (i, knots) in knots.iter_mut().enumerate() {
                 knots.resize_with(segments.len().max(knots.len()), Knots::default);
                 for (segment, knots) in segments.iter().zip(knots) {
-                    self.feed_points(stage, space, i, points, first, segment, before, knots);
+                    self.feed_points(stage, space, i, points, first, segment, before, knots)?;
                 }
             }
             stage.plan.run(space, profile.as_mut())?;
             for (s, segment) in segments.iter().enumerate() {
                 let row = first + segment.group.local;
-                let weights: Vec<f64> = segment.points().map(|(_, k)| points.weight(row, k)).collect();
+                let weights = points.weights(row, segment.numbers());
                 for (o, layout) in stage.outputs.iter().enumerate() {
                     let behind = stage.behind[o].as_ref().map(|b| (b, &knots[b.input][s]));
                     sums.add(o, (stage.plan.output(space, o), *layout), segment, &weights, behind);
@@ -367,7 +370,7 @@ impl Job<'_> {
         segment: &Segment,
         before: &Workspace,
         knots: &mut Knots,
-    ) {
+    ) -> Result<()> {
         let (local, row) = (segment.group.local, first + segment.group.local);
         let layout = stage.inputs[i];
         let carried = |c: usize| {
@@ -389,23 +392,25 @@ impl Job<'_> {
                 }
             }
             Feed::Point(v) => {
-                for (place, k) in segment.points() {
-                    set(stage, space, i, layout, place, points.value(v, row, k));
+                let values = points.values(v, row, segment.numbers());
+                for ((place, _), value) in segment.points().zip(values.iter()) {
+                    set(stage, space, i, layout, place, *value);
                 }
             }
             Feed::Line { start, difference, number } => {
                 let ahead = stage.ahead[i].as_ref();
                 let numbered = if ahead.is_some() { segment.group.points() } else { segment.numbers() };
-                let at: Vec<f64> = numbered.map(|k| points.value(number, row, k)).collect();
+                let at = points.values(number, row, numbered);
                 let to = (stage.plan.input(space, i), layout);
                 let (start, difference) = (carried(start), carried(difference));
                 match ahead {
-                    Some(ahead) => ahead.feed(knots, [start, difference], local, &at, segment, to),
+                    Some(ahead) => ahead.feed(knots, [start, difference], local, &at, segment, to)?,
                     None => tile::feed_line(start, difference, local, &at, segment, to),
                 }
             }
             Feed::Sum(_) => {}
         }
+        Ok(())
     }
 
     /// The same with the groups spread over the threads, in waves, so that few sums are held at a time.
@@ -489,7 +494,7 @@ fn enter(profile: &mut Option<Profile>, stage: &'static str) {
 fn is_short(stage: &Stage, groups: &[Group]) -> bool {
     let points: usize = groups.iter().map(|g| g.count).sum();
     let tiles = points as f64 / stage.plan.rows().max(1) as f64;
-    tiles * (stage.plan.work() as f64) < SHORT
+    tiles * stage.work() < SHORT
 }
 
 fn group_size(stage: &Stage) -> usize {

@@ -160,10 +160,10 @@ impl Sums {
         let chains = stage.outputs.iter().enumerate().map(|(o, layout)| {
             let apart = stage.columns && layout.each == 1 && !layout.shared;
             let len = match &stage.behind[o] {
-                Some(behind) => behind.weights.state(GROUP_IN_COLUMNS),
-                None => layout.record() * points::LANES,
+                Some(behind) => Some(behind.weights.state(GROUP_IN_COLUMNS)),
+                None => apart.then(|| layout.record() * points::LANES),
             };
-            apart.then(|| Buffer::zeros(totals[o].dtype(), len))
+            len.map(|len| Buffer::zeros(totals[o].dtype(), len))
         });
         Self { chains: chains.collect(), totals }
     }

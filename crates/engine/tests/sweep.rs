@@ -1,5 +1,7 @@
 //! A sweep against the same sums taken by hand, and its refusals.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pellucid_engine::{Control, Error, Feed, Points, Stage, Sweep, Yield};
@@ -9,17 +11,40 @@ use pellucid_graph::{Builder, DType, Fact, Rows, Tensor, ops};
 /// Row r has 3 + 40·r points; point p feeds p and weighs 1 / (p + 1).
 struct Uneven;
 
+impl Uneven {
+    fn weight(&self, _row: usize, point: usize) -> f64 {
+        1.0 / (point as f64 + 1.0)
+    }
+}
+
 impl Points for Uneven {
     fn count(&self, row: usize) -> usize {
         3 + 40 * row
     }
 
-    fn value(&self, _input: usize, _row: usize, point: usize) -> f64 {
-        point as f64
+    fn values(&self, _input: usize, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        points.map(|p| p as f64).collect()
     }
 
-    fn weight(&self, _row: usize, point: usize) -> f64 {
-        1.0 / (point as f64 + 1.0)
+    fn weights(&self, row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        points.map(|p| self.weight(row, p)).collect()
+    }
+}
+
+/// Each row has two points, the second before the first.
+struct Backwards;
+
+impl Points for Backwards {
+    fn count(&self, _row: usize) -> usize {
+        2
+    }
+
+    fn values(&self, _input: usize, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        points.map(|p| -(p as f64)).collect()
+    }
+
+    fn weights(&self, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        points.map(|_| 1.0).collect()
     }
 }
 
@@ -110,6 +135,8 @@ fn what_does_not_fit_is_refused() {
     ] {
         assert!(matches!(result, Err(Error::Mismatch(_))), "{result:?}");
     }
+    let back = with_knots(2, 48).run(&[good.view()], 2, Some(&Backwards), &control);
+    assert!(matches!(&back, Err(Error::Mismatch(why)) if why.contains("do not ascend")), "{back:?}");
     let stop = AtomicBool::new(true);
     let control = Control { cancel: Some(&stop), ..control };
     assert!(matches!(s.run(&[good.view()], 2, Some(&Uneven), &control), Err(Error::Interrupted)));

@@ -1,9 +1,9 @@
 //! A layer of Relu units at points along a line, and the products on both sides of it.
 //!
 //! At `start + t · difference` a unit lets its number through on one side of a single t, its knot. So what the next product gives is affine in t from
-//! one knot to the next, and is carried along by adding a unit's weights to it or taking them away; and of what comes back to a unit, the sum over
-//! points is a difference between two running sums, multiplied once. Each costs a product's multiplications for the units that change, rather than
-//! for all units at every point.
+//! one knot to the next: each unit's weights are added once, where it begins or, going backwards, where it ceases; nothing is taken away again. And of
+//! what comes back to a unit, the sum over points is one of the sums up to a point or from a point on, multiplied once. Both cost a product's
+//! multiplications once or twice for each unit rather than at every point.
 
 #![allow(unsafe_code)]
 
@@ -16,90 +16,73 @@ use crate::real::Real;
 use crate::scratch::Room;
 use crate::vector::{by_instructions, for_widest, instructions};
 
-/// A unit that begins or ceases to let its number through.
+/// A unit that changes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Change {
+    /// The first point where it lets its number through, or the last.
     point: u32,
     unit: u32,
-    begins: bool,
 }
 
 /// At which points of a line the units of a Relu let their numbers through.
 #[derive(Clone, Debug, Default)]
 pub struct Knots {
-    units: usize,
     points: usize,
     /// Whether a unit's number is none: neither are the sums.
     unknown: bool,
-    /// For each unit, and each run of points that ascend, the point from which on it does and the one from which on it does not. Both are the first of the
-    /// run where it never does.
+    /// For each unit, the point from which on it does and the one from which on it does not; both zero where it never does.
     spans: Vec<[u32; 2]>,
-    /// The units that do from the first point on.
-    first: Vec<u32>,
-    /// What changes at later points; what is left at the end is not listed.
-    changes: Vec<Change>,
+    /// The units that do at all points.
+    always: Vec<u32>,
+    /// Those that begin at a later point than the first.
+    begin: Vec<Change>,
+    /// Those that do so up to an earlier point than the last.
+    cease: Vec<Change>,
 }
 
 impl Knots {
-    /// Finds the knots of the units at `start + at[p] · difference`. Points should ascend: each run of points that do is gone through for itself.
+    /// Finds the knots of the units at `start + at[p] · difference`, where `at` ascends.
     ///
     /// Panics where there are 2³² units or points.
     pub fn find<T: Real>(&mut self, start: &[T], difference: &[T], at: &[T]) {
         assert!(at.len().max(start.len()) < u32::MAX as usize, "too many units or points");
-        (self.units, self.points) = (start.len(), at.len());
+        self.points = at.len();
         self.unknown = false;
         self.spans.clear();
-        let mut first = 0;
-        for run in at.chunk_by(|a, b| a <= b) {
-            find_spans(start, difference, (run, first), &mut self.spans, &mut self.unknown);
-            first += run.len() as u32;
+        if at.is_empty() {
+            self.spans.resize(start.len(), [0; 2]);
+        } else {
+            find_spans(start, difference, at, &mut self.spans, &mut self.unknown);
         }
         self.list();
     }
 
-    /// Lists the changes.
+    /// Lists the changes. Which units have one is as good as random: all are written down, and those that have none written over.
     fn list(&mut self) {
-        let Self { units, points, spans, first, changes, .. } = self;
-        let end = *points as u32;
-        if spans.len() == *units {
-            // Each unit changes once at most, and whether it does is as good as random: all are written down, and those that do not written over.
-            first.resize((*units).max(first.len()), 0);
-            changes.resize((*units).max(changes.len()), Change::default());
-            let (mut firsts, mut others) = (0, 0);
-            for (unit, &[on, off]) in spans.iter().enumerate() {
-                let unit = unit as u32;
-                first[firsts] = unit;
-                firsts += usize::from(on == 0) & usize::from(off != 0);
-                let point = if on == 0 { off } else { on };
-                changes[others] = Change { point, unit, begins: on != 0 };
-                others += usize::from(point != 0) & usize::from(point != end);
-            }
-            first.truncate(firsts);
-            changes.truncate(others);
-            return;
+        let Self { points, spans, always, begin, cease, .. } = self;
+        let (units, end) = (spans.len(), *points as u32);
+        always.resize(units.max(always.len()), 0);
+        begin.resize(units.max(begin.len()), Change::default());
+        cease.resize(units.max(cease.len()), Change::default());
+        let (mut in_all, mut begun, mut ceased) = (0, 0, 0);
+        for (unit, &[on, off]) in spans.iter().enumerate() {
+            let unit = unit as u32;
+            always[in_all] = unit;
+            in_all += usize::from(on == 0) & usize::from(off == end);
+            begin[begun] = Change { point: on, unit };
+            begun += usize::from(on != 0);
+            cease[ceased] = Change { point: off.wrapping_sub(1), unit };
+            ceased += usize::from(on == 0) & usize::from(off != 0) & usize::from(off != end);
         }
-        first.clear();
-        changes.clear();
-        for spans in spans.chunks_exact((*units).max(1)) {
-            for (unit, &[on, off]) in spans.iter().enumerate().filter(|(_, [on, off])| on < off) {
-                let unit = unit as u32;
-                if on == 0 {
-                    first.push(unit);
-                } else {
-                    changes.push(Change { point: on, unit, begins: true });
-                }
-                if off < end {
-                    changes.push(Change { point: off, unit, begins: false });
-                }
-            }
-        }
+        always.truncate(if end == 0 { 0 } else { in_all });
+        begin.truncate(begun);
+        cease.truncate(ceased);
     }
 }
 
 for_widest! {
-    /// Adds the spans of all units in a run of points.
-    fn find_spans<T: Real>(start: &[T], difference: &[T], run: (&[T], u32), spans: &mut Vec<[u32; 2]>, unknown: &mut bool) {
-        let (at, first) = run;
+    /// Adds the spans of all units at points that ascend.
+    fn find_spans<T: Real>(start: &[T], difference: &[T], at: &[T], spans: &mut Vec<[u32; 2]>, unknown: &mut bool) {
         let end = at.len() as u32;
         let (low, high) = (at[0], at[at.len() - 1]);
         let (mut s, mut d) = ([T::ZERO; LANES], [T::ZERO; LANES]);
@@ -107,7 +90,7 @@ for_widest! {
             s[..start.len()].copy_from_slice(start);
             d[..start.len()].copy_from_slice(difference);
             let mut broken = false;
-            for l in 0..LANES {
+            for l in 0..start.len() {
                 broken |= (s[l] + low * d[l]).is_nan() | (s[l] + high * d[l]).is_nan();
             }
             *unknown |= broken;
@@ -120,7 +103,7 @@ for_widest! {
             let mut found = [[0; 2]; LANES];
             for l in 0..LANES {
                 let on = if d[l] > T::ZERO && count[l] > 0 { end - count[l] } else { 0 };
-                found[l] = [first + on, first + on + count[l]];
+                found[l] = [on, on + count[l]];
             }
             spans.extend_from_slice(&found[..start.len()]);
         }
@@ -140,8 +123,9 @@ pub struct ByUnit<T> {
 impl<T: Real> ByUnit<T> {
     /// Lays out `scale` times a matrix of a row for each unit, or of a column where `transposed` says so. Panics where the slice is too short.
     pub fn new(matrix: &[T], (units, others): (usize, usize), transposed: bool, scale: T) -> Self {
-        assert!(units * others <= matrix.len(), "a slice is shorter than its matrix");
-        let padded = others.next_multiple_of(LANES);
+        let fits = units.checked_mul(others).is_some_and(|size| size <= matrix.len());
+        assert!(fits, "a slice is shorter than its matrix");
+        let padded = if units == 0 { 0 } else { others.next_multiple_of(LANES) };
         let mut weights = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, units * padded));
         for (unit, weights) in weights.chunks_exact_mut(padded.max(1)).enumerate() {
             for (i, w) in weights[..others].iter_mut().enumerate() {
@@ -158,7 +142,7 @@ impl<T: Real> ByUnit<T> {
 
     /// How many numbers the sum over so many points needs from one segment to the next.
     pub fn state(&self, points: usize) -> usize {
-        self.padded * (points + 1)
+        self.padded * points
     }
 }
 
@@ -191,7 +175,7 @@ struct Sums<'a, T> {
     x: &'a [T],
     factors: &'a [T],
     segment: &'a Segment,
-    /// The running sums before each point, and at the end.
+    /// What each point adds.
     state: &'a mut [T],
     sums: &'a mut [T],
 }
@@ -237,11 +221,10 @@ pub fn sum_products<T: Real>(
 fn check<T: Real>(knots: &Knots, weights: &ByUnit<T>, segment: &Segment, len: usize) {
     let Segment { points, width, left } = segment;
     assert!(points.start <= points.end && points.end <= knots.points, "points without knots");
-    assert!(
-        left + points.len() <= *width && weights.others * width <= len,
-        "a slice is shorter than its matrix"
-    );
-    assert!(knots.units == weights.units, "weights of other units");
+    let across = left.checked_add(points.len()).is_some_and(|end| end <= *width);
+    let down = weights.others.checked_mul(*width).is_some_and(|size| size <= len);
+    assert!(across && down, "a slice is shorter than its matrix");
+    assert!(knots.spans.len() == weights.units, "weights of other units");
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -287,34 +270,43 @@ fn outputs<V: Lanes, const R: usize>(work: &mut Values<'_, V::Item>, top: usize)
     let Values { knots, line: (start, difference), at, weights, bias, segment, out } = work;
     let Segment { points, width, left } = segment;
     let across = R * V::COUNT;
-    // What changes at each point, and at the end, in the sums' two parts: a + b · t.
-    let mut steps: Room<V::Item> = Room::new((knots.points + 1) * 2 * across);
-    steps.fill(V::Item::ZERO);
+    // What changes at each point in the sums' two parts, a + b · t, by what begins there; and by what goes on up to there.
+    let each = 2 * across;
+    let mut begin: Room<V::Item> = Room::new(knots.points.max(1) * each);
+    let mut cease: Room<V::Item> = Room::new((knots.points + 1) * each);
+    begin.fill(V::Item::ZERO);
+    cease.fill(V::Item::ZERO);
     if let Some(bias) = bias.and_then(|b| b.get(top..)) {
-        steps.iter_mut().take(across).zip(bias).for_each(|(a, bias)| *a = *bias);
+        begin.iter_mut().take(across).zip(bias).for_each(|(a, bias)| *a = *bias);
     }
     if knots.unknown {
-        steps[..across].fill(V::Item::of(f64::NAN));
+        begin[..across].fill(V::Item::of(f64::NAN));
     }
     let mut block: Room<V::Item> = Room::new(V::COUNT * across);
-    // SAFETY: `top + across` is at most as many weights as each unit has; that there are so many units was checked. Of points there are steps for
-    // each and one behind them, and spans end there. The block has room for COUNT points. The places in rows of `out`, from which on as many numbers have room
-    // as a segment has points, were checked. Only functions that are compiled for the instructions inline this.
+    // SAFETY: `top + across` is at most as many weights as each unit has; that there are so many units was checked. The two rooms have a step for each point, one
+    // of them one more. The block has room for COUNT points. The places in rows of `out`, from which on as many numbers have room as a segment has
+    // points, were checked. Only functions that are compiled for the instructions inline this.
     unsafe {
-        let steps = steps.as_mut_ptr();
-        // Most begin with the first point; they would wait for each other in memory.
-        let mut line = Affine::<V, R>::load(steps);
-        for unit in knots.first.iter().map(|unit| *unit as usize) {
+        let (begin, cease) = (begin.as_mut_ptr(), cease.as_mut_ptr());
+        let mut line = Affine::<V, R>::load(begin);
+        for unit in knots.always.iter().map(|unit| *unit as usize) {
             line.add(weights, top, unit, (start[unit], difference[unit]));
         }
-        line.store(steps);
-        for change in &knots.changes {
-            let unit = change.unit as usize;
-            let sign = if change.begins { V::Item::ONE } else { -V::Item::ONE };
-            let at = steps.add(change.point as usize * 2 * across);
-            let mut step = Affine::<V, R>::load(at);
-            step.add(weights, top, unit, (sign * start[unit], sign * difference[unit]));
-            step.store(at);
+        line.store(begin);
+        for (steps, changes) in [(begin, &knots.begin), (cease, &knots.cease)] {
+            for change in changes {
+                let unit = change.unit as usize;
+                let at = steps.add(change.point as usize * each);
+                let mut step = Affine::<V, R>::load(at);
+                step.add(weights, top, unit, (start[unit], difference[unit]));
+                step.store(at);
+            }
+        }
+        let mut line = Affine::<V, R>::zero();
+        for point in (points.start..knots.points).rev() {
+            let at = cease.add(point * each);
+            line.plus(Affine::load(at));
+            line.store(at);
         }
         let mut line = Affine::<V, R>::zero();
         let mut point = 0;
@@ -322,14 +314,14 @@ fn outputs<V: Lanes, const R: usize>(work: &mut Values<'_, V::Item>, top: usize)
             let written = point >= points.start;
             let next = if written { points.end.min(point + V::COUNT) } else { points.start };
             for p in point..next {
-                let step = Affine::<V, R>::load(steps.add(p * 2 * across));
-                let t = V::splat(at[p]);
-                for r in 0..R {
-                    line.a[r] = line.a[r].add(step.a[r]);
-                    line.b[r] = line.b[r].add(step.b[r]);
-                    if written {
+                line.plus(Affine::load(begin.add(p * each)));
+                if written {
+                    let t = V::splat(at[p]);
+                    let mut here = line;
+                    here.plus(Affine::load(cease.add(p * each)));
+                    for r in 0..R {
                         let to = block.as_mut_ptr().add((r * V::COUNT + p - point) * V::COUNT);
-                        line.b[r].multiply_add(t, line.a[r]).store(to);
+                        here.b[r].multiply_add(t, here.a[r]).store(to);
                     }
                 }
             }
@@ -391,6 +383,17 @@ impl<V: Lanes, const R: usize> Affine<V, R> {
         }
     }
 
+    #[inline(always)]
+    unsafe fn plus(&mut self, other: Self) {
+        // SAFETY: the caller's.
+        unsafe {
+            for r in 0..R {
+                self.a[r] = self.a[r].add(other.a[r]);
+                self.b[r] = self.b[r].add(other.b[r]);
+            }
+        }
+    }
+
     /// Adds a unit's weights from `top` on, times its start and its difference.
     #[inline(always)]
     unsafe fn add(&mut self, weights: &ByUnit<V::Item>, top: usize, unit: usize, part: (V::Item, V::Item)) {
@@ -412,24 +415,19 @@ fn sums_with<V: Lanes>(work: &mut Sums<'_, V::Item>) {
     let Sums { knots, weights, x, factors, segment, state, sums } = work;
     let Segment { points, width, left } = segment;
     let padded = weights.padded;
-    if points.start == 0 {
-        state[..padded].fill(V::Item::ZERO);
-    }
     for first in points.clone().step_by(V::COUNT) {
         let count = V::COUNT.min(points.end - first);
         let (column, factors) = (left + first - points.start, &factors[first - points.start..][..count]);
         for top in (0..padded).step_by(V::COUNT) {
             // SAFETY: `count` numbers from `column` on are in each row of `x`, of which there are `others`; the state has `padded` numbers for each
-            // point and for the end. Only functions that are compiled for the instructions inline this.
+            // point. Only functions that are compiled for the instructions inline this.
             unsafe {
                 let rows = V::COUNT.min(weights.others.saturating_sub(top));
                 let from = x.as_ptr().wrapping_add(top * width + column);
                 let square = turned::<V>(from, *width, (rows, count));
-                let at = state.as_mut_ptr().add(first * padded + top);
-                let mut sum = V::load(at);
                 for ((i, v), factor) in square.into_iter().enumerate().zip(factors) {
-                    sum = v.multiply_add(V::splat(*factor), sum);
-                    sum.store(at.add((i + 1) * padded));
+                    let to = state.as_mut_ptr().add((first + i) * padded + top);
+                    v.multiply_add(V::splat(*factor), V::splat(V::Item::ZERO)).store(to);
                 }
             }
         }
@@ -437,42 +435,76 @@ fn sums_with<V: Lanes>(work: &mut Sums<'_, V::Item>) {
     if points.end < knots.points {
         return;
     }
-    for (run, spans) in knots.spans.chunks_exact(weights.units.max(1)).enumerate() {
-        for (first, spans) in (0..weights.units).step_by(V::COUNT).zip(spans.chunks(V::COUNT)) {
-            let products = products::<V>(spans, weights, first, state);
-            for (sum, product) in sums[first..].iter_mut().zip(products).take(spans.len()) {
-                *sum = if run == 0 { product } else { *sum + product };
-            }
-        }
-    }
-    if knots.points == 0 {
-        sums[..weights.units].fill(V::Item::ZERO);
+    let scans = Scans::new::<V>(state, padded, knots.points);
+    for (first, spans) in (0..weights.units).step_by(V::COUNT).zip(knots.spans.chunks(V::COUNT)) {
+        let products = products::<V>(spans, weights, first, &scans);
+        sums[first..first + spans.len()].copy_from_slice(&products[..spans.len()]);
     }
 }
 
-/// For up to COUNT units from `first` on the products of their weights with what the running sums grow by in their spans.
+/// The sums of what each point adds.
+struct Scans<T: Real> {
+    /// Before each point, and at the end.
+    before: Room<T>,
+    /// From each point on.
+    from: Room<T>,
+}
+
+impl<T: Real> Scans<T> {
+    #[inline(always)]
+    fn new<V: Lanes<Item = T>>(parts: &[T], padded: usize, points: usize) -> Self {
+        let mut scans =
+            Self { before: Room::new((points + 1) * padded), from: Room::new((points + 1) * padded) };
+        for top in (0..padded).step_by(V::COUNT) {
+            // SAFETY: the parts have `padded` numbers for each point, which was checked, and the rooms also for the end. Only functions that are compiled for
+            // the instructions inline this.
+            unsafe {
+                let (parts, before) = (parts.as_ptr().add(top), scans.before.as_mut_ptr().add(top));
+                let from = scans.from.as_mut_ptr().add(top);
+                let (mut up_to, mut behind) = (V::splat(T::ZERO), V::splat(T::ZERO));
+                up_to.store(before);
+                behind.store(from.add(points * padded));
+                for (point, last) in (0..points).zip((0..points).rev()) {
+                    up_to = up_to.add(V::load(parts.add(point * padded)));
+                    up_to.store(before.add((point + 1) * padded));
+                    behind = behind.add(V::load(parts.add(last * padded)));
+                    behind.store(from.add(last * padded));
+                }
+            }
+        }
+        scans
+    }
+
+    /// The sum over a span, which begins with the first point or ends with the last.
+    #[inline(always)]
+    fn over(&self, [on, off]: [u32; 2], padded: usize) -> &[T] {
+        let (scan, at) = if on > 0 { (&self.from, on) } else { (&self.before, off) };
+        &scan[at as usize * padded..][..padded]
+    }
+}
+
+/// For up to COUNT units from `first` on the products of their weights with the sums over their spans.
 #[inline(always)]
 fn products<V: Lanes>(
     spans: &[[u32; 2]],
     weights: &ByUnit<V::Item>,
     first: usize,
-    running: &[V::Item],
+    scans: &Scans<V::Item>,
 ) -> [V::Item; WIDEST] {
     let padded = weights.padded;
     let mut found = [V::Item::ZERO; WIDEST];
-    // SAFETY: each unit has `padded` weights, a multiple of LANES, which is one of COUNT, and each point and the end, where spans end, as many running sums.
-    // Only functions that are compiled for the instructions inline this.
+    // SAFETY: each unit has `padded` weights, a multiple of LANES, which is one of COUNT, and each sum as many numbers. Only functions that are compiled for
+    // the instructions inline this.
     unsafe {
         let mut lanes = [V::splat(V::Item::ZERO); WIDEST];
         for ((i, span), lane) in spans.iter().enumerate().zip(&mut lanes) {
-            let [on, off] = span.map(|point| running.as_ptr().add(point as usize * padded));
-            let of_unit = weights.weights.as_ptr().add((first + i) * padded);
+            let sum = scans.over(*span, padded).as_ptr();
+            let of_unit = weights.weights[(first + i) * padded..][..padded].as_ptr();
             let mut chains = [V::splat(V::Item::ZERO); WIDEST];
             for first in (0..padded).step_by(LANES) {
                 for (c, chain) in chains.iter_mut().enumerate().take(LANES / V::COUNT) {
                     let at = first + c * V::COUNT;
-                    let grown = V::load(off.add(at)).subtract(V::load(on.add(at)));
-                    *chain = V::load(of_unit.add(at)).multiply_add(grown, *chain);
+                    *chain = V::load(of_unit.add(at)).multiply_add(V::load(sum.add(at)), *chain);
                 }
             }
             halved(&mut chains, LANES / V::COUNT, 1);
@@ -591,8 +623,8 @@ mod tests {
 
     fn held<T: Real + PartialEq>(tolerance: f64) {
         let even = |n: usize| (0..n).map(|p| (p as f64 + 0.5) / n as f64).collect::<Vec<f64>>();
-        // Points that do not ascend, and equal ones.
-        let mixed = [even(9), even(20), vec![0.3; 4]].concat();
+        // Equal points, and both ends.
+        let mixed = [vec![0.0; 2], even(19), vec![1.0; 4]].concat();
         for (units, others, at) in [
             (80, 30, even(50)),
             (10, 3, even(64)),
@@ -617,6 +649,28 @@ mod tests {
     fn values_and_sums_are_those_of_each_point() {
         held::<f32>(2e-5);
         held::<f64>(1e-12);
+    }
+
+    #[test]
+    fn large_numbers_leave_nothing_behind() {
+        // One unit is large where it begins and gone at the end; one comes back with what is infinite at the first point.
+        let (start, difference, at) = ([1e6f32, 0.1, -0.5], [-2e6f32, 0.3, 1.0], [0.25f32, 0.75, 1.0]);
+        let mut knots = Knots::default();
+        knots.find(&start, &difference, &at);
+        let weights = ByUnit::new(&[1.0f32; 3], (3, 1), true, 1.0);
+        let segment = Segment { points: 0..3, width: 3, left: 0 };
+        let mut out = [0.0f32; 3];
+        values(&knots, (&start, &difference), &at, (&weights, None), &segment, &mut out);
+        for (found, want) in out[1..].iter().zip([0.1 + 0.75 * 0.3 + 0.25, 0.1 + 0.3 + 0.5]) {
+            assert!((found - want).abs() < 1e-6, "{found} and {want}");
+        }
+        let (mut state, mut sums) = (vec![0.0; weights.state(3)], [0.0; 3]);
+        let x = [f32::INFINITY, 1e-3, 2e-3];
+        sum_products(&knots, &weights, (&x, &[1.0; 3]), &segment, &mut state, &mut sums);
+        assert_eq!(sums, [f32::INFINITY, f32::INFINITY, 1e-3 + 2e-3]);
+        let x = [1e6, 1e-3, 2e-3];
+        sum_products(&knots, &weights, (&x, &[1.0; 3]), &segment, &mut state, &mut sums);
+        assert_eq!(sums[2], 1e-3 + 2e-3);
     }
 
     #[test]

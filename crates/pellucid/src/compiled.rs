@@ -1,5 +1,8 @@
 //! A method made ready to run on rows: the stages, the points, and what the results are.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use pellucid_engine::{Points, Sweep, Yield};
 use pellucid_graph::{Fact, Rows, ValueId};
 
@@ -41,12 +44,12 @@ impl Points for PointSet {
         self.weights.len()
     }
 
-    fn value(&self, input: usize, _row: usize, point: usize) -> f64 {
-        self.numbers[input][point]
+    fn values(&self, input: usize, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        Cow::Borrowed(&self.numbers[input][points])
     }
 
-    fn weight(&self, _row: usize, point: usize) -> f64 {
-        self.weights[point]
+    fn weights(&self, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        Cow::Borrowed(&self.weights[points])
     }
 }
 

@@ -381,7 +381,12 @@ impl Frame {
     }
 
     /// The same for points, of which a row has so many.
-    pub(crate) fn stage_of_points(self, given: &[ValueId], outputs: &Outputs, points: usize) -> Result<Stage> {
+    pub(crate) fn stage_of_points(
+        self,
+        given: &[ValueId],
+        outputs: &Outputs,
+        points: usize,
+    ) -> Result<Stage> {
         self.stage_with(given, outputs, |graph, feeds, rows, places| {
             Stage::of_points(graph, feeds, rows, places, points)
         })

@@ -20,7 +20,7 @@ mod columns;
 mod images;
 
 /// The most rows that are held at a time, and the most numbers of them.
-const MOST_ROWS: usize = 1024;
+const MOST_ROWS: usize = 256;
 const MOST_NUMBERS: usize = 1 << 20;
 
 /// Which rows are wanted, and which columns beside the network's.

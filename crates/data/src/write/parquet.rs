@@ -6,7 +6,7 @@ use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use ::parquet::column::writer::ColumnWriter;
 use ::parquet::data_type::ByteArray;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::{ColumnPath, Type};
 
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::table::{Batch, Column, ColumnType, Schema, Values};
 
 /// Values that are gathered before they are written.
-const GROUP_VALUES: usize = 1 << 19;
+const GROUP_VALUES: usize = 1 << 17;
 
 pub(super) struct ParquetSink {
     writer: SerializedFileWriter<Output>,
@@ -42,7 +42,11 @@ impl ParquetSink {
         });
         let fields = fields.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
         let root = Type::group_type_builder("schema").with_fields(fields).build().map_err(failed)?;
-        let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        // Indices of pages would be held until the end, for files that are read whole.
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true);
         for field in schema.fields() {
             // Floats seldom repeat; a dictionary of them is built in vain.
             if matches!(field.column_type, ColumnType::Float | ColumnType::Float32) {

@@ -162,6 +162,12 @@ impl<T: Real> Filter<T> {
         let (x, out) = (&x[..batch * reads], &mut out[..batch * writes]);
         let ends =
             Ends { bias: bias.map(|b| &b[..self.groups * self.to]), after: after.part(0, batch * writes) };
+        if reads == 0 {
+            for (channel, out) in out.chunks_exact_mut(self.out).enumerate() {
+                out.fill(ends.start(channel % (self.groups * self.to)));
+            }
+            return ends.after.apply(0, out);
+        }
         match &self.weights {
             Weights::Product(packed) => product::run(self, packed, x, ends, out),
             Weights::Winograd(filter) => filter.run(x, ends, out),
