@@ -125,7 +125,7 @@ impl<T: Real> ByUnit<T> {
     pub fn new(matrix: &[T], (units, others): (usize, usize), transposed: bool, scale: T) -> Self {
         let fits = units.checked_mul(others).is_some_and(|size| size <= matrix.len());
         assert!(fits, "a slice is shorter than its matrix");
-        let padded = if units == 0 { 0 } else { others.next_multiple_of(LANES) };
+        let padded = others.next_multiple_of(LANES);
         let mut weights = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, units * padded));
         for (unit, weights) in weights.chunks_exact_mut(padded.max(1)).enumerate() {
             for (i, w) in weights[..others].iter_mut().enumerate() {
@@ -273,7 +273,7 @@ fn outputs<V: Lanes, const R: usize>(work: &mut Values<'_, V::Item>, top: usize)
     // What changes at each point in the sums' two parts, a + b · t, by what begins there; and by what goes on up to there.
     let each = 2 * across;
     let mut begin: Room<V::Item> = Room::new(knots.points.max(1) * each);
-    let mut cease: Room<V::Item> = Room::new((knots.points + 1) * each);
+    let mut cease: Room<V::Item> = Room::new(knots.points.max(1) * each);
     begin.fill(V::Item::ZERO);
     cease.fill(V::Item::ZERO);
     if let Some(bias) = bias.and_then(|b| b.get(top..)) {
@@ -283,8 +283,8 @@ fn outputs<V: Lanes, const R: usize>(work: &mut Values<'_, V::Item>, top: usize)
         begin[..across].fill(V::Item::of(f64::NAN));
     }
     let mut block: Room<V::Item> = Room::new(V::COUNT * across);
-    // SAFETY: `top + across` is at most as many weights as each unit has; that there are so many units was checked. The two rooms have a step for each point, one
-    // of them one more. The block has room for COUNT points. The places in rows of `out`, from which on as many numbers have room as a segment has
+    // SAFETY: `top + across` is at most as many weights as each unit has; that there are so many units was checked. The two rooms have a step for each point. The
+    // block has room for COUNT points. The places in rows of `out`, from which on as many numbers have room as a segment has
     // points, were checked. Only functions that are compiled for the instructions inline this.
     unsafe {
         let (begin, cease) = (begin.as_mut_ptr(), cease.as_mut_ptr());

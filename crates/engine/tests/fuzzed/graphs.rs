@@ -8,6 +8,7 @@ use pellucid_engine::{Control, Feed, Plan, Stage, Sweep, Yield};
 use pellucid_graph::build::filled;
 use pellucid_graph::differentiate::{differentiate, no_rule};
 use pellucid_graph::evaluate::evaluate;
+use pellucid_graph::lower::lower;
 use pellucid_graph::{Arg, Buffer, Builder, Fact, Graph, Rows, Slice, Tensor, ValueId, each_type};
 
 use super::generate::{Made, generate};
@@ -62,9 +63,12 @@ pub(crate) fn is_small(graph: &Graph) -> bool {
     bytes <= MOST.0 && graph.nodes().iter().map(work).fold(0, u64::saturating_add) <= MOST.1
 }
 
-/// Runs a graph one operator at a time and as a plan; gives the outputs where neither is refused.
+/// Runs a graph one operator at a time and as a plan; gives the outputs where neither is refused. Composites are their bodies in both: a body may leave out
+/// an input, and with it what would be refused on the way there.
 pub(crate) fn planned_is_plain(graph: &Graph, inputs: &[(ValueId, Tensor)]) -> Option<Vec<Tensor>> {
-    let plain = evaluate(graph, inputs, graph.outputs());
+    let (opened, map) = lower(graph, &|node| !node.op.runs()).ok()?;
+    let given: Vec<(ValueId, Tensor)> = inputs.iter().map(|(id, x)| (map[id], x.clone())).collect();
+    let plain = evaluate(&opened, &given, opened.outputs());
     let plan = Plan::new(graph).ok()?;
     if plan.bytes() > MOST.0 {
         return None;
