@@ -90,11 +90,39 @@ impl Control<'_> {
     }
 }
 
-struct Spaces {
+/// What the stages of rows run in.
+struct RowSpace {
     before: Workspace,
-    point: Option<Workspace>,
     after: Option<Workspace>,
     profile: Option<Profile>,
+}
+
+/// What the stage of points runs in.
+struct PointSpace {
+    workspace: Workspace,
+    profile: Option<Profile>,
+}
+
+/// Spaces that nobody runs in at the moment.
+struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Pool<T> {
+    fn take(&self, make: impl FnOnce() -> T) -> T {
+        let kept = self.0.lock().ok().and_then(|mut all| all.pop());
+        kept.unwrap_or_else(make)
+    }
+
+    fn give_back(&self, space: T) {
+        if let Ok(mut all) = self.0.lock() {
+            all.push(space);
+        }
+    }
+
+    fn merge(&self, total: &mut Profile, profile: impl Fn(&T) -> Option<&Profile>) {
+        if let Ok(all) = self.0.lock() {
+            all.iter().filter_map(profile).for_each(|p| total.merge(p));
+        }
+    }
 }
 
 impl Sweep {
@@ -111,8 +139,9 @@ impl Sweep {
         self.check(inputs, rows, points)?;
         let size = self.before.plan.rows();
         let blocks = rows.div_ceil(size.max(1));
-        let spaces: Mutex<Vec<Spaces>> = Mutex::new(Vec::new());
-        let job = Job { sweep: self, inputs, rows, points, control, spaces: &spaces };
+        let (row_spaces, point_spaces) = (Pool(Mutex::default()), Pool(Mutex::default()));
+        let spaces = (&row_spaces, &point_spaces);
+        let job = Job { sweep: self, inputs, rows, points, control, spaces };
         let many = blocks >= 2 * control.pool.current_num_threads();
         let one = |b: usize| job.block(b * size, size.min(rows - b * size), many);
         let found: Vec<Vec<Buffer>> = if many {
@@ -121,9 +150,10 @@ impl Sweep {
             (0..blocks).map(one).collect::<Result<_>>()?
         };
         if let Some(total) = control.profile
-            && let (Ok(mut total), Ok(spaces)) = (total.lock(), spaces.lock())
+            && let Ok(mut total) = total.lock()
         {
-            spaces.iter().filter_map(|s| s.profile.as_ref()).for_each(|p| total.merge(p));
+            row_spaces.merge(&mut total, |s| s.profile.as_ref());
+            point_spaces.merge(&mut total, |s| s.profile.as_ref());
         }
         self.results
             .iter()
@@ -207,30 +237,26 @@ struct Job<'a> {
     rows: usize,
     points: Option<&'a dyn Points>,
     control: &'a Control<'a>,
-    spaces: &'a Mutex<Vec<Spaces>>,
+    spaces: (&'a Pool<RowSpace>, &'a Pool<PointSpace>),
 }
 
 impl Job<'_> {
-    fn spaces(&self) -> Spaces {
-        let kept = self.spaces.lock().ok().and_then(|mut s| s.pop());
-        kept.unwrap_or_else(|| Spaces {
-            before: self.sweep.before.plan.workspace(),
-            point: self.sweep.point.as_ref().map(|s| s.plan.workspace()),
-            after: self.sweep.after.as_ref().map(|s| s.plan.workspace()),
-            profile: self.control.profile.map(|_| Profile::default()),
-        })
+    fn profile(&self) -> Option<Profile> {
+        self.control.profile.map(|_| Profile::default())
     }
 
-    fn give_back(&self, spaces: Spaces) {
-        if let Ok(mut all) = self.spaces.lock() {
-            all.push(spaces);
-        }
+    fn row_space(&self) -> RowSpace {
+        self.spaces.0.take(|| RowSpace {
+            before: self.sweep.before.plan.workspace(),
+            after: self.sweep.after.as_ref().map(|s| s.plan.workspace()),
+            profile: self.profile(),
+        })
     }
 
     /// Runs a block of rows, with the points on this thread where `alone` says so, else on all.
     fn block(&self, first: usize, count: usize, alone: bool) -> Result<Vec<Buffer>> {
         self.control.check()?;
-        let mut spaces = self.spaces();
+        let mut spaces = self.row_space();
         let sweep = self.sweep;
         let before = &sweep.before;
         self.feed_rows(before, &mut spaces.before, first, count, None, None);
@@ -250,14 +276,10 @@ impl Job<'_> {
                 })
                 .collect();
             sums = (0..count).map(|_| tile::zeros(stage)).collect();
-            enter(&mut spaces.profile, "point");
             if alone || groups.len() == 1 || is_short(stage, &groups) {
-                let Spaces { before, point, profile, .. } = &mut spaces;
-                if let Some(space) = point {
-                    self.tiles(stage, points, first, &groups, before, space, profile, &mut |group, part| {
-                        tile::add(&mut sums[group.local], part);
-                    })?;
-                }
+                self.tiles(stage, points, first, &groups, &spaces.before, &mut |group, part| {
+                    tile::add(&mut sums[group.local], part);
+                })?;
             } else {
                 self.tiles_on_all_threads(stage, points, first, &groups, &spaces.before, &mut sums)?;
             }
@@ -268,7 +290,7 @@ impl Job<'_> {
             stage.plan.run(space, spaces.profile.as_mut())?;
         }
         let found = sweep.results.iter().map(|y| self.collect(*y, count, &spaces, &sums)).collect();
-        self.give_back(spaces);
+        self.spaces.0.give_back(spaces);
         if let Some(progress) = self.control.progress {
             progress(count);
         }
@@ -314,7 +336,6 @@ impl Job<'_> {
     }
 
     /// Runs the points of some groups tile by tile and tells each group's sums, in order.
-    #[allow(clippy::too_many_arguments)]
     fn tiles(
         &self,
         stage: &Stage,
@@ -322,10 +343,12 @@ impl Job<'_> {
         first: usize,
         groups: &[Group],
         before: &Workspace,
-        space: &mut Workspace,
-        profile: &mut Option<Profile>,
         tell: &mut dyn FnMut(Group, &[Buffer]),
     ) -> Result<()> {
+        let make = || PointSpace { workspace: stage.plan.workspace(), profile: self.profile() };
+        let mut kept = self.spaces.1.take(make);
+        enter(&mut kept.profile, "point");
+        let PointSpace { workspace: space, profile } = &mut kept;
         let mut filler = Filler::new(groups);
         let mut segments: Vec<Segment> = Vec::new();
         // For each input, the knots of each segment, where it has any.
@@ -334,6 +357,7 @@ impl Job<'_> {
         loop {
             filler.fill(stage.plan.rows(), &mut segments);
             if segments.is_empty() {
+                self.spaces.1.give_back(kept);
                 return Ok(());
             }
             self.control.check()?;
@@ -429,25 +453,10 @@ impl Job<'_> {
             let parts: Vec<Vec<(Group, Vec<Buffer>)>> = self.control.pool.install(|| {
                 wave.par_chunks(each)
                     .map(|groups| {
-                        let mut spaces = self.spaces();
                         let mut parts = Vec::with_capacity(groups.len());
-                        enter(&mut spaces.profile, "point");
-                        let Spaces { point, profile, .. } = &mut spaces;
-                        if let Some(space) = point {
-                            self.tiles(
-                                stage,
-                                points,
-                                first,
-                                groups,
-                                before,
-                                space,
-                                profile,
-                                &mut |group, part| {
-                                    parts.push((group, part.to_vec()));
-                                },
-                            )?;
-                        }
-                        self.give_back(spaces);
+                        self.tiles(stage, points, first, groups, before, &mut |group, part| {
+                            parts.push((group, part.to_vec()));
+                        })?;
                         Ok(parts)
                     })
                     .collect::<Result<_>>()
@@ -459,7 +468,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn collect(&self, y: Yield, count: usize, spaces: &Spaces, sums: &[Vec<Buffer>]) -> Buffer {
+    fn collect(&self, y: Yield, count: usize, spaces: &RowSpace, sums: &[Vec<Buffer>]) -> Buffer {
         let (dtype, record) = self.sweep.record(y);
         let mut out = Buffer::zeros(dtype, count * record);
         let to = Layout::plain(count, record);
