@@ -9,6 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use super::jpeg;
 use super::pixels::{Pixels, Size};
 use super::steps::Alpha;
+use super::webp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What is read, and how much of it.
@@ -66,6 +67,9 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Pixels> {
     let wrong = |e: ImageError| Error::from(of_library(name, e));
     if format == ImageFormat::Jpeg {
         jpeg::check_complete(bytes).map_err(|what| malformed(name, what))?;
+    }
+    if format == ImageFormat::WebP {
+        webp::check_chunks(bytes).map_err(|what| malformed(name, what))?;
     }
     if let Some(size) = declared_size(bytes, format) {
         check_size(size.0, size.1, options)?;

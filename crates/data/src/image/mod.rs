@@ -12,6 +12,8 @@ mod pixels;
 mod record;
 mod resize;
 mod steps;
+#[cfg(feature = "images")]
+mod webp;
 
 #[cfg(feature = "images")]
 pub use self::decode::{DecodeOptions, decode, read};
