@@ -2,8 +2,9 @@
 //!
 //! As in [`super::product`], each element is one chain of multiply-adds in the order of the inner dimension, whatever the number of columns.
 
-use super::{After, Finish};
+use super::{After, Finish, Multiply};
 use crate::Aligned;
+use crate::lanes::{Lanes, Plain, WIDEST};
 use crate::real::Real;
 use crate::vector::{Instructions, by_instructions, instructions};
 
@@ -83,64 +84,96 @@ pub trait MultiplyLeft: Sized {
     fn multiply_left(job: &Job<'_, Self>, out: &mut [Self]);
 }
 
-/// A tile of rows by columns, in arrays that the compiler keeps in registers.
+/// The registers across a tile.
+const ACROSS: usize = 2;
+
+/// A tile of `M` rows by as many columns as fill two registers, or as are left.
+///
+/// # Safety
+///
+/// As [`Lanes`] has it, and the slices are as large as the job says.
 #[inline(always)]
-fn tile<T: Real, const FUSED: bool, const M: usize, const N: usize>(
-    job: &Job<'_, T>,
-    block: &[T],
+#[allow(unsafe_code)]
+unsafe fn tile<V: Lanes, const M: usize>(
+    job: &Job<'_, V::Item>,
+    block: &[V::Item],
     (top, left): (usize, usize),
-    out: &mut [T],
+    out: &mut [V::Item],
 ) {
-    let mut sums = [[T::ZERO; N]; M];
-    for (a, b) in block.as_chunks::<M>().0.iter().zip(job.b.chunks_exact(job.width)) {
-        let Some(b) = b[left..].first_chunk::<N>() else { break };
-        for (sums, a) in sums.iter_mut().zip(a) {
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = if FUSED { a.mul_add(*b, *sum) } else { *a * *b + *sum };
+    let columns = (job.width - left).min(ACROSS * V::COUNT);
+    let mut line = [V::Item::ZERO; ACROSS * WIDEST];
+    // SAFETY: `columns` numbers are in each row from `left` on, and none is read behind them; the line has room for two registers.
+    unsafe {
+        let mut sums = [[V::splat(V::Item::ZERO); ACROSS]; M];
+        let mut from = job.b.as_ptr().wrapping_add(left);
+        for a in block.as_chunks::<M>().0 {
+            let mut b = [V::splat(V::Item::ZERO); ACROSS];
+            for (r, b) in b.iter_mut().enumerate() {
+                let from = from.wrapping_add(r * V::COUNT);
+                *b = if columns == ACROSS * V::COUNT {
+                    V::load(from)
+                } else {
+                    V::load_first(from, columns.saturating_sub(r * V::COUNT).min(V::COUNT))
+                };
             }
+            for i in 0..M {
+                let a = V::splat(a[i]);
+                for r in 0..ACROSS {
+                    sums[i][r] = b[r].multiply_add(a, sums[i][r]);
+                }
+            }
+            from = from.wrapping_add(job.width);
         }
-    }
-    let Finish { alpha, beta, bias, after } = job.finish;
-    for (i, sums) in sums.iter().enumerate() {
-        let at = (top + i) * job.width + left;
-        for (j, (sum, out)) in sums.iter().zip(&mut out[at..at + N]).enumerate() {
-            let mut v = alpha * *sum;
-            if let Some(bias) = bias {
-                v += bias[top + i];
+        for (i, sums) in sums.into_iter().enumerate() {
+            for (r, sum) in sums.into_iter().enumerate() {
+                sum.store(line.as_mut_ptr().add(r * V::COUNT));
             }
-            if beta != T::ZERO {
-                v += beta * *out;
-            }
-            *out = match after {
-                After::Nothing => v,
-                After::Relu if v < T::ZERO => T::ZERO,
-                After::Relu => v,
-                After::Gate(gate) if gate[at + j] > T::ZERO => v,
-                After::Gate(_) => T::ZERO,
-            };
+            let at = (top + i) * job.width + left;
+            finish(&mut line[..columns], &job.finish, (top + i, at), &mut out[at..at + columns]);
         }
     }
 }
 
+/// Writes the sums of a row, whose outputs begin at a place. One thing after the other, so that each fills the registers.
 #[inline(always)]
-fn run<T: Real, const FUSED: bool, const N: usize>(job: &Job<'_, T>, out: &mut [T]) {
+fn finish<T: Real>(sums: &mut [T], how: &Finish<'_, T>, (row, at): (usize, usize), out: &mut [T]) {
+    let Finish { alpha, beta, bias, after } = *how;
+    sums.iter_mut().for_each(|v| *v = alpha * *v);
+    if let Some(bias) = bias {
+        let bias = bias[row];
+        sums.iter_mut().for_each(|v| *v += bias);
+    }
+    if beta != T::ZERO {
+        sums.iter_mut().zip(&*out).for_each(|(v, out)| *v += beta * *out);
+    }
+    match after {
+        After::Nothing => {}
+        After::Relu => sums.iter_mut().for_each(|v| *v = if *v < T::ZERO { T::ZERO } else { *v }),
+        After::Gate(gate) => {
+            let gate = &gate[at..at + sums.len()];
+            sums.iter_mut().zip(gate).for_each(|(v, g)| *v = if *g > T::ZERO { *v } else { T::ZERO });
+        }
+    }
+    out.copy_from_slice(sums);
+}
+
+#[inline(always)]
+#[allow(unsafe_code)]
+fn run<V: Lanes>(job: &Job<'_, V::Item>, out: &mut [V::Item]) {
     let k = job.a.columns;
-    let whole = job.width - job.width % N;
-    for left in (0..whole).step_by(N).chain(whole..job.width) {
+    for left in (0..job.width).step_by(ACROSS * V::COUNT) {
         let mut rest = job.a.blocks.as_slice();
         for (top, count) in blocks(job.a.rows, SLIM) {
             let (block, behind) = rest.split_at(count * k);
             rest = behind;
-            let at = (top, left);
-            match (count, left < whole) {
-                (1, true) => tile::<T, FUSED, 1, N>(job, block, at, out),
-                (2, true) => tile::<T, FUSED, 2, N>(job, block, at, out),
-                (3, true) => tile::<T, FUSED, 3, N>(job, block, at, out),
-                (_, true) => tile::<T, FUSED, SLIM, N>(job, block, at, out),
-                (1, false) => tile::<T, FUSED, 1, 1>(job, block, at, out),
-                (2, false) => tile::<T, FUSED, 2, 1>(job, block, at, out),
-                (3, false) => tile::<T, FUSED, 3, 1>(job, block, at, out),
-                (_, false) => tile::<T, FUSED, SLIM, 1>(job, block, at, out),
+            // SAFETY: the job was checked; only functions that are compiled for the instructions inline this.
+            unsafe {
+                match count {
+                    1 => tile::<V, 1>(job, block, (top, left), out),
+                    2 => tile::<V, 2>(job, block, (top, left), out),
+                    3 => tile::<V, 3>(job, block, (top, left), out),
+                    _ => tile::<V, SLIM>(job, block, (top, left), out),
+                }
             }
         }
     }
@@ -313,27 +346,27 @@ avx512!(
 );
 
 macro_rules! multiply_left {
-    ($type:ty, $module:ident, $of2:literal) => {
+    ($type:ty, $module:ident) => {
         impl MultiplyLeft for $type {
             fn multiply_left(job: &Job<'_, Self>, out: &mut [Self]) {
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2(job: &Job<'_, $type>, out: &mut [$type]) {
-                    run::<$type, true, $of2>(job, out);
+                    run::<<$type as Multiply>::Avx2>(job, out);
                 }
                 by_instructions!(
                     job.a.instructions,
                     $module::run(job, out),
                     avx2(job, out),
-                    run::<$type, { cfg!(target_arch = "aarch64") }, 8>(job, out)
+                    run::<Plain<$type>>(job, out)
                 );
             }
         }
     };
 }
 
-multiply_left!(f32, avx512_f32, 16);
-multiply_left!(f64, avx512_f64, 8);
+multiply_left!(f32, avx512_f32);
+multiply_left!(f64, avx512_f64);
 
 #[cfg(test)]
 mod tests {
