@@ -2,8 +2,7 @@
 
 /// Checks that what stands beside the pixels lies inside the file: the decoder takes the memory that a chunk says it needs before it reads any.
 pub(super) fn check_chunks(bytes: &[u8]) -> Result<(), String> {
-    let Some(rest) = bytes.get(12..).filter(|_| bytes.starts_with(b"RIFF")) else { return Ok(()) };
-    let mut rest = rest;
+    let mut rest = bytes.get(12..).unwrap_or_default();
     while let Some((head, behind)) = rest.split_first_chunk::<8>() {
         let [a, b, c, d, size @ ..] = *head;
         let size = u32::from_le_bytes(size) as usize;
