@@ -1,5 +1,5 @@
-"""Whether a network's error in 32 bits comes from its kinks alone: our gradient in 32 bits, beside PyTorch's in 64 bits that takes at every Relu
-and max pool the side that ours took."""
+"""Whether a network's error in 32 bits comes from its kinks alone: our gradients in 32 bits, at an input and at the points of its integral, beside
+those of PyTorch in 64 bits that take, at every Relu and max pool, the side that ours took there."""
 
 from __future__ import annotations
 
@@ -36,24 +36,40 @@ class Sides(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def distance(path: str, net: Any, inputs: list[torch.Tensor], target: int) -> float:
-    """The L2 norm of the difference of the two gradients over that of PyTorch's. The Relus and max pools of the file are those of the module,
-    in the same order."""
+def distances(path: str, net: Any, inputs: list[torch.Tensor], target: int) -> list[float]:
+    """The L2 norm of the difference over that of PyTorch's, of the gradient, and of the sum of gradients that is the integral from zero. The Relus
+    and max pools of the file are those of the module, in the same order."""
     import pellucid
     from pellucid import attr
 
     model = pellucid.load(path)
-    given = tuple(x.numpy() for x in inputs)
-    value = lambda name: torch.from_numpy(attr.LayerActivation(model, name).attribute(given))  # noqa: E731
     nodes = onnx.load(path, load_external_data=False).graph.node
-    relus = [value(n.output[0]) for n in nodes if n.op_type == "Relu"]
-    pooled = [value(n.input[0]) for n in nodes if n.op_type == "MaxPool"]
+    relus = [n.output[0] for n in nodes if n.op_type == "Relu"]
+    pooled = [n.input[0] for n in nodes if n.op_type == "MaxPool"]
     module = copy.deepcopy(net.module).double()
-    leaf = inputs[0].double().requires_grad_(True)
-    with Sides(relus, pooled) as mode:
-        output = module(leaf, *inputs[1:])
-        if next(mode.relus, None) is not None or next(mode.pooled, None) is not None:
-            raise ValueError("the file has more Relus or max pools than the module")
-    (want,) = torch.autograd.grad(output[0, target], leaf)
-    ours = attr.Saliency(model).attribute(given, target=target, abs=False)[0]
-    return compare.distance(ours, want.numpy())
+    rest = [x.numpy() for x in inputs[1:]]
+
+    def ours(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given = (point.astype(np.float32), *rest)
+        return model(*given), attr.Saliency(model).attribute(given, target=target, abs=False)[0]
+
+    def wanted(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given = (point.astype(np.float32), *rest)
+        values = [
+            [torch.from_numpy(attr.LayerActivation(model, name).attribute(given)) for name in names]
+            for names in (relus, pooled)
+        ]
+        leaf = torch.from_numpy(given[0]).double().requires_grad_(True)
+        with Sides(*values) as mode:
+            output = module(leaf, *inputs[1:])
+            if next(mode.relus, None) is not None or next(mode.pooled, None) is not None:
+                raise ValueError("the file has more Relus or max pools than the module")
+        (gradient,) = torch.autograd.grad(output[0, target], leaf)
+        return output.detach().numpy(), gradient.numpy()
+
+    x = inputs[0].double().numpy()
+    got, want = compare.along(ours, x), compare.along(wanted, x)
+    return [
+        compare.distance(got.gradient, want.gradient),
+        compare.distance(got.integrated, want.integrated),
+    ]

@@ -112,7 +112,7 @@ def of_torch(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         found = row(path, {name: x.numpy() for name, x in zip(net.inputs, one)}, target, want, single)
         found |= {"parameters": parameters, "kinked": net.kinked}
         if net.kinked and max(found["gradient32"][0], found["integrated32"][0]) > KINKED:
-            found["sides"] = kinks.distance(path, net, one, target)
+            found["sides"] = kinks.distances(path, net, one, target)
         os.remove(path)
         yield exporter, found
 
@@ -171,12 +171,13 @@ def of(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def misses(r: dict[str, Any]) -> list[str]:
-    """What a row does not hold. Beyond the bound of kinked networks, all of the gradient's difference must be its kinks', and PyTorch's larger."""
+    """What a row does not hold. Beyond the bound of kinked networks, all of a difference must be the kinks', and PyTorch's own the larger."""
     bound = KINKED if r["kinked"] else SMOOTH
-    if r.get("sides", math.inf) <= SMOOTH:
-        most = [max(bound, r[key][1]) for key in ("gradient32", "integrated32")]
-    else:
-        most = [bound, bound]
+    sides = r.get("sides", [math.inf] * 2)
+    most = [
+        max(bound, r[key][1]) if side <= SMOOTH else bound
+        for key, side in zip(("gradient32", "integrated32"), sides)
+    ]
     held = [
         ("forward", r["forward"], FORWARD),
         ("output in 64 bits", r["output"], DOUBLE),
@@ -193,9 +194,10 @@ def note(key: str, r: dict[str, Any]) -> str:
     name, exporter = key.split(" ")
     ours, own = ([r[k][i] for k in ("gradient32", "integrated32")] for i in (0, 1))
     return (
-        f"\nIn 32 bits, the gradient of {name} ({exporter}) differs by {ours[0]:.1e} and its integral, a sum of {compare.STEPS} such gradients, by "
-        f"{ours[1]:.1e}, beyond the bound; PyTorch's own by {own[0]:.1e} and {own[1]:.1e}.\nBeside PyTorch in 64 bits that takes, at every Relu "
-        f"and max pool, the side that ours took, our gradient differs by {r['sides']:.1e}: the rest is the kinks'.\n"
+        f"\nIn 32 bits, the gradient of {name} ({exporter}) differs by {ours[0]:.1e} and its integral by {ours[1]:.1e}, one of them beyond the bound; "
+        f"PyTorch's own by {own[0]:.1e} and {own[1]:.1e}.\nBeside PyTorch in 64 bits that takes, at every Relu and max pool, the side that ours took "
+        f"there, our gradient differs by {r['sides'][0]:.1e}, and the sum of those at the points of the integral by {r['sides'][1]:.1e}: the rest is "
+        f"the kinks'.\n"
     )
 
 

@@ -1,9 +1,10 @@
 //! Convolutions in up to three dimensions and their transposes, with groups.
 //!
-//! Both are sums over taps, gathered: each output element is one chain of multiply-adds, over channels and within them over taps, that
-//! begins with the bias. So it has the same bits whatever the batch. Patches are laid out panel by panel as they are needed, never as a
-//! whole. Where a group has one channel to read, its outputs are summed directly. In single precision 3 × 3 taps that lie close take fewer
-//! multiplications, in tiles, where there are channels enough: not one chain, but the same arithmetic whatever the batch.
+//! Both are sums over taps, gathered: each output element is a sum that begins with the bias, of short chains of multiply-adds, over channels and
+//! within them over taps. So it has the same bits whatever the batch, and an error that hardly grows with the number of channels. Patches
+//! are laid out panel by panel as they are needed, never as a whole. Where a group has one channel to read, its outputs are summed directly,
+//! in one chain. In single precision 3 × 3 taps that lie close take fewer multiplications, in tiles, where there are channels enough: other
+//! arithmetic, but the same whatever the batch.
 //!
 //! The transpose reads the kernel of each remainder of the stride for itself, so that no zeros are multiplied.
 

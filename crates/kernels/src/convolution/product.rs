@@ -14,6 +14,9 @@ pub(super) const LEAST_ROWS: usize = 4;
 const FEW_ROWS: usize = 3;
 /// About how many rows of patches are laid out at a time: a panel of them and a strip of weights fit the nearest cache.
 const DEPTH: usize = 160;
+/// How many products are added up before their sum is added to those of others: the error of a long sum grows with the length of its parts, and with
+/// their number.
+const PART: usize = 32;
 /// The elements that are moved at once.
 const PIECE: usize = 16;
 /// About how many elements of the source are laid out at a time, at most.
@@ -409,34 +412,53 @@ impl<T: Real> Tile<'_, T> {
         assert!(self.strip.len() >= self.depth * self.step && self.patches.len() >= self.depth * wide);
         let sums = &mut sums[..(self.rows - 1) * self.apart + self.columns];
         let whole = self.rows == M && self.columns == wide;
-        if !whole && !FRESH {
-            for (row, sums) in stage.chunks_exact_mut(wide).zip(sums.chunks(self.apart)).take(self.rows) {
-                row[..self.columns].copy_from_slice(&sums[..self.columns]);
-            }
-        }
-        let (at, apart) = if whole { (sums.as_mut_ptr(), self.apart) } else { (stage.as_mut_ptr(), wide) };
-        // SAFETY: the strip and the patches have `depth` rows, as was checked; `at` has `M` rows of `P` registers, which are all of the
-        // sums or the stage; only callers that are compiled for the instructions inline this.
+        // SAFETY: the strip and the patches have `depth` rows, as was checked; the stage has room for `M` rows of `P` registers, and the sums
+        // have where they are whole; only callers that are compiled for the instructions inline this.
         unsafe {
+            let staged = stage.as_mut_ptr();
             let mut held = [[V::splat(T::ZERO); P]; M];
-            for (i, held) in held.iter_mut().enumerate() {
-                if FRESH {
+            if FRESH {
+                for (i, held) in held.iter_mut().enumerate() {
                     *held = [V::splat(self.starts.get(i).copied().unwrap_or(T::ZERO)); P];
-                } else {
-                    *held = std::array::from_fn(|j| V::load(at.add(i * apart + j * V::COUNT)));
                 }
             }
-            let left = Left { first: self.strip.as_ptr(), row: 1, step: self.step };
-            let held = multiply::<V, M, P, false>(left, self.patches.as_ptr(), self.depth, held);
+            let mut done = 0;
+            loop {
+                let left = Left { first: self.strip.as_ptr().add(done * self.step), row: 1, step: self.step };
+                let part = PART.min(self.depth - done);
+                held = multiply::<V, M, P, false>(left, self.patches.as_ptr().add(done * wide), part, held);
+                for (i, held) in held.iter_mut().enumerate() {
+                    for (j, held) in held.iter_mut().enumerate() {
+                        let to = staged.add(i * wide + j * V::COUNT);
+                        if done > 0 {
+                            *held = V::load(to).add(*held);
+                        }
+                        if done + part < self.depth {
+                            held.store(to);
+                            *held = V::splat(T::ZERO);
+                        }
+                    }
+                }
+                done += part;
+                if done == self.depth {
+                    break;
+                }
+            }
+            let (to, apart) = if whole { (sums.as_mut_ptr(), self.apart) } else { (staged, wide) };
             for (i, held) in held.iter().enumerate() {
                 for (j, held) in held.iter().enumerate() {
-                    held.store(at.add(i * apart + j * V::COUNT));
+                    let to = to.add(i * apart + j * V::COUNT);
+                    if FRESH || !whole { held.store(to) } else { V::load(to).add(*held).store(to) }
                 }
             }
         }
         if !whole {
             for (row, sums) in stage.chunks_exact(wide).zip(sums.chunks_mut(self.apart)).take(self.rows) {
-                sums[..self.columns].copy_from_slice(&row[..self.columns]);
+                if FRESH {
+                    sums[..self.columns].copy_from_slice(&row[..self.columns]);
+                } else {
+                    sums.iter_mut().zip(&row[..self.columns]).for_each(|(sum, v)| *sum += *v);
+                }
             }
         }
     }
