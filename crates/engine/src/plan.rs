@@ -1,6 +1,6 @@
 //! A graph made ready to run: steps in order, and a place in the workspace for every value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
@@ -8,12 +8,17 @@ use pellucid_graph::{
     Arg, Buffer, DType, Fact, Graph, Node, Slice, SliceMut, Tensor, ValueId, View, ViewMut,
 };
 
+use pellucid_kernels::Aligned;
+
 use crate::error::{Error, Result};
 use crate::fuse::{self, Run, Step};
 use crate::profile::Profile;
 
 /// The most bytes that a plan takes while it runs.
 const MOST_BYTES: usize = 1 << 34;
+
+/// Bytes of a value that are worth giving back and having again.
+const LARGE: usize = 1 << 20;
 
 /// Where a value lies while a plan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,38 +58,55 @@ pub struct Workspace {
     slots: Vec<Room>,
 }
 
-/// The elements of a slot, which begin at a line of the cache.
+/// The elements of a slot. Floats begin at a line of the cache.
 #[derive(Debug)]
-struct Room {
-    buffer: Buffer,
-    start: usize,
+enum Room {
+    F32(Aligned<f32>),
+    F64(Aligned<f64>),
+    Other(Buffer),
 }
 
 impl Room {
+    /// What nothing lies in.
+    const NONE: Self = Self::Other(Buffer::Bool(Vec::new()));
+
     fn new((dtype, len): (DType, usize)) -> Self {
-        const LINE: usize = 64;
-        let buffer = Buffer::zeros(dtype, len + LINE / dtype.size());
-        let beyond = buffer.as_slice().address() % LINE;
-        Self { start: if beyond == 0 { 0 } else { (LINE - beyond) / dtype.size() }, buffer }
+        match dtype {
+            DType::F32 => Self::F32(Aligned::zeros(len)),
+            DType::F64 => Self::F64(Aligned::zeros(len)),
+            other => Self::Other(Buffer::zeros(other, len)),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        matches!(self, Self::Other(Buffer::Bool(v)) if v.is_empty())
     }
 
     fn get(&self, len: usize) -> Slice<'_> {
-        self.buffer.as_slice().range(self.start..self.start + len)
+        match self {
+            Self::F32(v) => Slice::F32(&v[..len]),
+            Self::F64(v) => Slice::F64(&v[..len]),
+            Self::Other(buffer) => buffer.as_slice().range(0..len),
+        }
     }
 
     fn get_mut(&mut self, len: usize) -> SliceMut<'_> {
-        self.buffer.as_slice_mut().range(self.start..self.start + len)
-    }
-
-    /// Leaves nothing behind.
-    fn take(&mut self) -> Self {
-        std::mem::replace(self, Self { buffer: Buffer::Bool(Vec::new()), start: 0 })
+        match self {
+            Self::F32(v) => SliceMut::F32(&mut v[..len]),
+            Self::F64(v) => SliceMut::F64(&mut v[..len]),
+            Self::Other(buffer) => buffer.as_slice_mut().range(0..len),
+        }
     }
 }
 
 impl Plan {
-    /// Plans the computation of a graph's outputs from its inputs.
+    /// Plans the computation of a graph's outputs from its inputs, which stay what they are until they are written again.
     pub fn new(graph: &Graph) -> Result<Self> {
+        Self::with_inputs(graph, true)
+    }
+
+    /// The same; where inputs do not `stay`, they are to be written before each run.
+    pub(crate) fn with_inputs(graph: &Graph, stay: bool) -> Result<Self> {
         let (graph, _) = lower(graph, &|node| !node.op.runs())?;
         let (steps, same) = fuse::steps(&graph)?;
         // A value that lies where another does.
@@ -97,7 +119,8 @@ impl Plan {
             step.outputs.iter().for_each(|&v| lives.begin(v, graph.fact(v), i));
             step.inputs.iter().flatten().for_each(|&v| lives.reach(lies(v), i));
         }
-        graph.inputs().iter().chain(graph.outputs()).for_each(|&v| lives.reach(lies(v), usize::MAX));
+        let inputs = if stay { graph.inputs() } else { &[] };
+        inputs.iter().chain(graph.outputs()).for_each(|&v| lives.reach(lies(v), usize::MAX));
         let (slots, slot_of) = lives.slots();
         let mut plan = Self {
             rows: graph.rows(),
@@ -192,7 +215,22 @@ impl Plan {
         Workspace { slots: self.slots.iter().copied().map(Room::new).collect() }
     }
 
-    /// An input's elements, to be written before a run. They stay what they are until they are written again.
+    /// Lets go of what is large and holds neither inputs nor outputs, until the next run.
+    pub(crate) fn let_go(&self, workspace: &mut Workspace) {
+        let kept: HashSet<usize> = self
+            .inputs
+            .iter()
+            .chain(&self.outputs)
+            .filter_map(|(place, _)| if let Place::Slot(slot) = place { Some(*slot) } else { None })
+            .collect();
+        for (i, (room, (dtype, len))) in workspace.slots.iter_mut().zip(&self.slots).enumerate() {
+            if dtype.size() * len >= LARGE && !kept.contains(&i) {
+                *room = Room::NONE;
+            }
+        }
+    }
+
+    /// An input's elements, to be written before a run.
     pub fn input<'a>(&self, workspace: &'a mut Workspace, i: usize) -> SliceMut<'a> {
         let (place, fact) = self.inputs[i];
         let Place::Slot(slot) = place else { unreachable!("inputs have slots") };
@@ -215,13 +253,18 @@ impl Plan {
 
     /// Runs all steps once.
     pub fn run(&self, workspace: &mut Workspace, mut profile: Option<&mut Profile>) -> Result<()> {
+        for (room, slot) in workspace.slots.iter_mut().zip(&self.slots) {
+            if room.is_none() {
+                *room = Room::new(*slot);
+            }
+        }
         let mut taken: Vec<Room> = Vec::new();
         for (i, step) in self.steps.iter().enumerate() {
             let start = profile.as_ref().map(|_| std::time::Instant::now());
             // The outputs' buffers leave the workspace for the time of the step, so that its inputs can be read beside them.
             taken.clear();
             for &(slot, _) in &step.outputs {
-                taken.push(workspace.slots[slot].take());
+                taken.push(std::mem::replace(&mut workspace.slots[slot], Room::NONE));
             }
             let result = {
                 let inputs: Vec<Option<View<'_>>> = step

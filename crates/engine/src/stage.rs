@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pellucid_graph::rows::{RowsInput, same_in_all_rows};
-use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut, ValueId};
+use pellucid_graph::{DType, Fact, Graph, Rows, Slice, SliceMut, ValueId};
 
 use crate::columns::columns;
 use crate::error::{Error, Result};
@@ -107,6 +107,13 @@ pub(crate) fn copy_row(
     }
 }
 
+/// Whether places of rows that are not fed can hold anything: of a tile's points some may lack, and no operator refuses a number unless it is an index.
+fn takes_anything(graph: &Graph) -> bool {
+    let values = graph.nodes().iter().flat_map(|n| &n.outputs).chain(graph.inputs());
+    let mut types = values.map(|&v| graph.fact(v).dtype);
+    types.all(|t| matches!(t, DType::F32 | DType::F64))
+}
+
 /// A plan, the feeds of its inputs, and the layouts of its values.
 #[derive(Debug)]
 pub struct Stage {
@@ -156,7 +163,7 @@ impl Stage {
         let output_rows: Vec<Option<Rows>> =
             graph.outputs().iter().enumerate().map(|x| rows[x.1.index()].or_else(|| repeated(x))).collect();
         Ok(Self {
-            plan: Plan::new(graph)?,
+            plan: Plan::with_inputs(graph, !takes_anything(graph))?,
             feeds: feeds.to_vec(),
             inputs: graph.inputs().iter().zip(input_rows).map(|(&id, r)| layout(id, *r)).collect(),
             outputs: graph.outputs().iter().zip(&output_rows).map(|(&id, r)| layout(id, *r)).collect(),

@@ -5,9 +5,10 @@
 //! added in order. So the same bits come out for any number of threads, whatever the tile.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
 use pellucid_kernels::knots::Knots;
@@ -90,7 +91,7 @@ impl Control<'_> {
     }
 }
 
-/// What the stages of rows run in.
+/// What the stages of rows run in, the last one once it has run.
 struct RowSpace {
     before: Workspace,
     after: Option<Workspace>,
@@ -248,7 +249,7 @@ impl Job<'_> {
     fn row_space(&self) -> RowSpace {
         self.spaces.0.take(|| RowSpace {
             before: self.sweep.before.plan.workspace(),
-            after: self.sweep.after.as_ref().map(|s| s.plan.workspace()),
+            after: None,
             profile: self.profile(),
         })
     }
@@ -262,6 +263,7 @@ impl Job<'_> {
         self.feed_rows(before, &mut spaces.before, first, count, None, None);
         enter(&mut spaces.profile, "row");
         before.plan.run(&mut spaces.before, spaces.profile.as_mut())?;
+        before.plan.let_go(&mut spaces.before);
         let mut sums: Vec<Vec<Buffer>> = Vec::new();
         if let (Some(stage), Some(points)) = (&sweep.point, self.points) {
             let size = group_size(stage);
@@ -284,10 +286,12 @@ impl Job<'_> {
                 self.tiles_on_all_threads(stage, points, first, &groups, &spaces.before, &mut sums)?;
             }
         }
-        if let (Some(stage), Some(space)) = (&sweep.after, &mut spaces.after) {
+        if let Some(stage) = &sweep.after {
+            let space = spaces.after.get_or_insert_with(|| stage.plan.workspace());
             self.feed_rows(stage, space, first, count, Some(&spaces.before), Some(&sums));
             enter(&mut spaces.profile, "row, after");
             stage.plan.run(space, spaces.profile.as_mut())?;
+            stage.plan.let_go(space);
         }
         let found = sweep.results.iter().map(|y| self.collect(*y, count, &spaces, &sums)).collect();
         self.spaces.0.give_back(spaces);
@@ -437,7 +441,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The same with the groups spread over the threads, in waves, so that few sums are held at a time.
+    /// The same with the groups spread over the threads, which take them in order, so that few sums wait for one before them.
     fn tiles_on_all_threads(
         &self,
         stage: &Stage,
@@ -447,25 +451,24 @@ impl Job<'_> {
         before: &Workspace,
         sums: &mut [Vec<Buffer>],
     ) -> Result<()> {
-        let threads = self.control.pool.current_num_threads();
         let each = (stage.plan.rows() / group_size(stage)).max(1);
-        for wave in groups.chunks(each * threads * 4) {
-            let parts: Vec<Vec<(Group, Vec<Buffer>)>> = self.control.pool.install(|| {
-                wave.par_chunks(each)
-                    .map(|groups| {
-                        let mut parts = Vec::with_capacity(groups.len());
-                        self.tiles(stage, points, first, groups, before, &mut |group, part| {
-                            parts.push((group, part.to_vec()));
-                        })?;
-                        Ok(parts)
-                    })
-                    .collect::<Result<_>>()
-            })?;
-            for (group, part) in parts.iter().flatten() {
-                tile::add(&mut sums[group.local], part);
+        let parts: Vec<&[Group]> = groups.chunks(each).collect();
+        let next = AtomicUsize::new(0);
+        let merge = Mutex::new(Merge { sums, head: 0, waiting: BTreeMap::new() });
+        // A thread that panicked ends the sweep.
+        let lock = || merge.lock().unwrap_or_else(PoisonError::into_inner);
+        let take_all = || {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(groups) = parts.get(i) else { return Ok(()) };
+                self.tiles(stage, points, first, groups, before, &mut |group, sums| {
+                    lock().add(i, group, sums);
+                })
+                .inspect_err(|_| next.store(parts.len(), Ordering::Relaxed))?;
+                lock().end(i);
             }
-        }
-        Ok(())
+        };
+        self.control.pool.broadcast(|_| take_all()).into_iter().collect()
     }
 
     fn collect(&self, y: Yield, count: usize, spaces: &RowSpace, sums: &[Vec<Buffer>]) -> Buffer {
@@ -490,6 +493,45 @@ impl Job<'_> {
             copy_row(from, (out.as_slice_mut(), to, row));
         }
         out
+    }
+}
+
+/// Adds the sums of groups up in order. The groups come in parts, of which several are under way.
+struct Merge<'a> {
+    /// For each row.
+    sums: &'a mut [Vec<Buffer>],
+    /// The first part that is not done.
+    head: usize,
+    /// Of later ones, what there is so far, and whether that is all.
+    waiting: BTreeMap<usize, (Vec<(Group, Vec<Buffer>)>, bool)>,
+}
+
+impl Merge<'_> {
+    /// The sums of a part's next group.
+    fn add(&mut self, part: usize, group: Group, sums: &[Buffer]) {
+        if part == self.head {
+            tile::add(&mut self.sums[group.local], sums);
+        } else {
+            self.waiting.entry(part).or_default().0.push((group, sums.to_vec()));
+        }
+    }
+
+    /// There are no more of a part.
+    fn end(&mut self, part: usize) {
+        if part != self.head {
+            self.waiting.entry(part).or_default().1 = true;
+            return;
+        }
+        loop {
+            self.head += 1;
+            let Some((groups, ended)) = self.waiting.remove(&self.head) else { return };
+            for (group, sums) in groups {
+                tile::add(&mut self.sums[group.local], &sums);
+            }
+            if !ended {
+                return;
+            }
+        }
     }
 }
 

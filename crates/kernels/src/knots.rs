@@ -126,7 +126,7 @@ impl<T: Real> ByUnit<T> {
         let fits = units.checked_mul(others).is_some_and(|size| size <= matrix.len());
         assert!(fits, "a slice is shorter than its matrix");
         let padded = others.next_multiple_of(LANES);
-        let mut weights = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, units * padded));
+        let mut weights = Aligned::zeros(units * padded);
         for (unit, weights) in weights.chunks_exact_mut(padded.max(1)).enumerate() {
             for (i, w) in weights[..others].iter_mut().enumerate() {
                 *w = scale * if transposed { matrix[i * units + unit] } else { matrix[unit * others + i] };

@@ -4,6 +4,7 @@
 //! not depend on threads, tiles or neighbours.
 
 pub mod activation;
+mod aligned;
 pub mod broadcast;
 pub mod convolution;
 pub mod elementary;
@@ -21,7 +22,5 @@ pub mod reduce;
 mod scratch;
 pub mod vector;
 
+pub use aligned::Aligned;
 pub use real::Real;
-
-/// Numbers that begin at a line of the cache, so that no register is loaded from two.
-type Aligned<T> = aligned_vec::AVec<T, aligned_vec::ConstAlign<64>>;

@@ -11,7 +11,7 @@ pub trait Real:
     + crate::matrix::MultiplyLeft
     + crate::convolution::Convolve
     + crate::scratch::Scratch
-    + Copy
+    + bytemuck::Pod
     + Default
     + PartialOrd
     + Send

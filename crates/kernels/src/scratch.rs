@@ -4,24 +4,26 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
+use bytemuck::Pod;
+
+use crate::Aligned;
+
 /// How many pieces a thread keeps.
 const KEPT: usize = 4;
-/// Bytes of a line of the cache, at one of which room begins.
-const LINE: usize = 64;
 
 /// A type of number that threads keep room for.
-pub trait Scratch: Sized {
+pub trait Scratch: Pod {
     /// Does something with the pieces that this thread keeps.
     #[doc(hidden)]
-    fn kept<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R;
+    fn kept<R>(f: impl FnOnce(&mut Vec<Aligned<Self>>) -> R) -> R;
 }
 
 macro_rules! scratch {
     ($($type:ty),*) => { $(
         impl Scratch for $type {
-            fn kept<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
+            fn kept<R>(f: impl FnOnce(&mut Vec<Aligned<Self>>) -> R) -> R {
                 thread_local! {
-                    static KEPT: RefCell<Vec<Vec<$type>>> = const { RefCell::new(Vec::new()) };
+                    static KEPT: RefCell<Vec<Aligned<$type>>> = const { RefCell::new(Vec::new()) };
                 }
                 KEPT.with_borrow_mut(f)
             }
@@ -34,25 +36,18 @@ scratch!(f32, f64);
 /// Some numbers, none of which means anything before it is written.
 #[derive(Debug)]
 pub(crate) struct Room<T: Scratch> {
-    all: Vec<T>,
-    start: usize,
+    all: Aligned<T>,
     len: usize,
 }
 
-impl<T: Scratch + Copy + Default> Room<T> {
+impl<T: Scratch> Room<T> {
     /// Room for `len` numbers.
     pub(crate) fn new(len: usize) -> Self {
-        let spare = LINE / size_of::<T>();
-        let needed = len + spare;
-        let mut all = T::kept(|kept| {
-            let fitting = (0..kept.len()).filter(|&i| kept[i].len() >= needed).min_by_key(|&i| kept[i].len());
-            fitting.map(|i| kept.swap_remove(i)).unwrap_or_default()
+        let all = T::kept(|kept| {
+            let fitting = (0..kept.len()).filter(|&i| kept[i].len() >= len).min_by_key(|&i| kept[i].len());
+            fitting.map(|i| kept.swap_remove(i))
         });
-        if all.len() < needed {
-            all = vec![T::default(); needed];
-        }
-        let start = all.as_ptr().align_offset(LINE);
-        Self { start: if start <= spare { start } else { 0 }, all, len }
+        Self { all: all.unwrap_or_else(|| Aligned::zeros(len)), len }
     }
 }
 
@@ -60,13 +55,13 @@ impl<T: Scratch> Deref for Room<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.all[self.start..self.start + self.len]
+        &self.all[..self.len]
     }
 }
 
 impl<T: Scratch> DerefMut for Room<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.all[self.start..self.start + self.len]
+        &mut self.all[..self.len]
     }
 }
 
@@ -96,7 +91,7 @@ mod tests {
         };
         let (mut one, mut other) = (Room::<f32>::new(900), Room::<f32>::new(900));
         assert_eq!((first, one.len(), one.as_ptr()), (1000, 900, at));
-        assert_eq!(one.as_ptr().align_offset(LINE), 0);
+        assert_eq!(one.as_ptr().addr() % 64, 0);
         one.fill(1.0);
         other.fill(2.0);
         assert!(one.iter().all(|v| *v == 1.0));

@@ -41,14 +41,15 @@ impl<T: Real> Packed<T> {
         weight: impl Fn(usize, usize, usize) -> T,
     ) -> Self {
         let tall = tall(rows);
-        let mut strips = Aligned::with_capacity(0, rows.next_multiple_of(tall) * channels * taps.len());
+        let mut strips = Aligned::zeros(rows.next_multiple_of(tall) * channels * taps.len());
+        let mut places = strips.iter_mut();
         for first in (0..channels).step_by(block) {
             for top in (0..rows).step_by(tall) {
                 for c in first..channels.min(first + block) {
                     for (tap, _) in taps {
-                        (top..top + tall)
-                            .map(|m| if m < rows { weight(m, c, *tap) } else { T::ZERO })
-                            .for_each(|w| strips.push(w));
+                        for (m, place) in (top..top + tall).zip(places.by_ref()) {
+                            *place = if m < rows { weight(m, c, *tap) } else { T::ZERO };
+                        }
                     }
                 }
             }

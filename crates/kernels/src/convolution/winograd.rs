@@ -172,7 +172,7 @@ fn transform_weights<T: Real, const N: usize>(
     const MOST: usize = 12;
     let tall = tall(to).min(MOST);
     let rows = to.next_multiple_of(tall);
-    let mut strips = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, N * N * rows * from));
+    let mut strips = Aligned::zeros(N * N * rows * from);
     for top in (0..to).step_by(tall) {
         for c in 0..from {
             let mut taps = [[0.0; MOST]; 9];

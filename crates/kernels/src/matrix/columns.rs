@@ -39,11 +39,12 @@ impl<T: Real> PackedLeft<T> {
 
     fn with(instructions: Instructions, a: &[T], rows: usize, columns: usize, transposed: bool) -> Self {
         assert!(rows * columns <= a.len(), "a slice is shorter than its matrix");
-        let mut packed = Aligned::with_capacity(0, rows * columns);
+        let mut packed = Aligned::zeros(rows * columns);
+        let mut places = packed.iter_mut();
         for (first, count) in blocks(rows, most_rows(instructions)) {
             for p in 0..columns {
                 let at = |i: usize| if transposed { a[p * rows + i] } else { a[i * columns + p] };
-                (first..first + count).for_each(|i| packed.push(at(i)));
+                (first..first + count).zip(places.by_ref()).for_each(|(i, place)| *place = at(i));
             }
         }
         Self { rows, columns, instructions, blocks: packed }
@@ -162,7 +163,7 @@ fn finish<T: Real>(sums: &mut [T], how: &Finish<'_, T>, (row, at): (usize, usize
 fn run<V: Lanes>(job: &Job<'_, V::Item>, out: &mut [V::Item]) {
     let k = job.a.columns;
     for left in (0..job.width).step_by(ACROSS * V::COUNT) {
-        let mut rest = job.a.blocks.as_slice();
+        let mut rest = &job.a.blocks[..];
         for (top, count) in blocks(job.a.rows, SLIM) {
             let (block, behind) = rest.split_at(count * k);
             rest = behind;
@@ -203,7 +204,7 @@ macro_rules! avx512 {
                     let columns = (job.width - left).min(3 * LANES);
                     let vectors = columns.div_ceil(LANES);
                     let mask = (<$mask>::MAX) >> (vectors * LANES - columns);
-                    let mut rest = job.a.blocks.as_slice();
+                    let mut rest = &job.a.blocks[..];
                     for (top, count) in blocks(job.a.rows, WIDE) {
                         let (block, behind) = rest.split_at(count * k);
                         rest = behind;

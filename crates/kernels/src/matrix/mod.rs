@@ -113,7 +113,7 @@ impl<T: Real> Packed<T> {
     fn with(instructions: Instructions, b: &[T], is: Matrix) -> Self {
         assert!(is.span() <= b.len(), "a slice is shorter than its matrix");
         let len = tile::packed_len(is, width::<T>(instructions));
-        let mut panels = Aligned::from_iter(0, std::iter::repeat_n(T::ZERO, len));
+        let mut panels = Aligned::zeros(len);
         tile::pack(b, is, width::<T>(instructions), &mut panels);
         Self { rows: is.rows, columns: is.columns, instructions, panels }
     }
