@@ -393,3 +393,37 @@ impl Lives {
         (slots, slot_of)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pellucid_graph::Builder;
+
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_of_is_had_again() {
+        let long = LARGE / size_of::<f32>();
+        let mut b = Builder::new(1);
+        let x = b.input("x", Fact::new(DType::F32, &[1, long]));
+        let bent = b.tanh(x).unwrap();
+        let total = b.reduce_sum(bent, &[1], true).unwrap();
+        let y = b.mul(bent, total).unwrap();
+        let last = b.reduce_sum(y, &[1], true).unwrap();
+        let plan = Plan::with_inputs(&b.finish(&[last]), false).unwrap();
+        let mut space = plan.workspace();
+        let run = |space: &mut Workspace| {
+            if let SliceMut::F32(x) = plan.input(space, 0) {
+                x.iter_mut().enumerate().for_each(|(i, x)| *x = (i as f32).sin());
+            }
+            plan.run(space, None).unwrap();
+            plan.output(space, 0).to_buffer()
+        };
+        let first = run(&mut space);
+        let held = |space: &Workspace| space.slots.iter().filter(|room| !room.is_none()).count();
+        let all = held(&space);
+        plan.let_go(&mut space);
+        assert!(held(&space) < all);
+        assert_eq!(plan.output(&space, 0).to_buffer(), first);
+        assert_eq!(run(&mut space), first);
+    }
+}

@@ -502,8 +502,15 @@ struct Merge<'a> {
     sums: &'a mut [Vec<Buffer>],
     /// The first part that is not done.
     head: usize,
-    /// Of later ones, what there is so far, and whether that is all.
-    waiting: BTreeMap<usize, (Vec<(Group, Vec<Buffer>)>, bool)>,
+    /// What there is of later ones.
+    waiting: BTreeMap<usize, Waiting>,
+}
+
+/// Sums of a part's groups so far, and whether these are all.
+#[derive(Default)]
+struct Waiting {
+    groups: Vec<(Group, Vec<Buffer>)>,
+    ended: bool,
 }
 
 impl Merge<'_> {
@@ -512,23 +519,23 @@ impl Merge<'_> {
         if part == self.head {
             tile::add(&mut self.sums[group.local], sums);
         } else {
-            self.waiting.entry(part).or_default().0.push((group, sums.to_vec()));
+            self.waiting.entry(part).or_default().groups.push((group, sums.to_vec()));
         }
     }
 
     /// There are no more of a part.
     fn end(&mut self, part: usize) {
         if part != self.head {
-            self.waiting.entry(part).or_default().1 = true;
+            self.waiting.entry(part).or_default().ended = true;
             return;
         }
         loop {
             self.head += 1;
-            let Some((groups, ended)) = self.waiting.remove(&self.head) else { return };
-            for (group, sums) in groups {
+            let Some(part) = self.waiting.remove(&self.head) else { return };
+            for (group, sums) in part.groups {
                 tile::add(&mut self.sums[group.local], &sums);
             }
-            if !ended {
+            if !part.ended {
                 return;
             }
         }

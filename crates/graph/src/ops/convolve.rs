@@ -151,8 +151,15 @@ pub(crate) fn prepare(
         as_is: (Convolution, Direction),
         then: Option<(Then, usize)>,
     ) -> Option<Box<dyn Kernel>> {
-        let elements = weights.as_slice()?;
-        let filter = weights.form(as_is, || as_is.0.filter::<T>(as_is.1, elements));
+        let elements: &[T] = weights.as_slice()?;
+        let (sizes, direction) = as_is;
+        let filter = weights.form(as_is, || {
+            if !sizes.shares_weights::<T>() {
+                return sizes.filter(direction, elements);
+            }
+            let channels = (sizes.wide_channels, sizes.narrow_channels);
+            sizes.filter_sharing(direction, weights.form(channels, || sizes.transformed(elements)))
+        });
         Some(Box::new(Ready { filter, then }))
     }
     let (x, weights) = (super::support::fact(inputs, 0)?, super::support::arg(inputs, 1)?);

@@ -14,10 +14,13 @@ mod geometry;
 mod product;
 mod winograd;
 
+use std::sync::Arc;
+
 use crate::real::Real;
 pub use after::{After, Bounds};
 pub use geometry::Axis;
 use geometry::{Frame, Pass};
+pub use winograd::Transformed;
 
 /// The most elements that the source of one channel may take when it is laid out.
 const MOST_FRAME: usize = 1 << 26;
@@ -89,10 +92,31 @@ impl Convolution {
 
     /// Lays the weights out. Panics where there are too few.
     pub fn filter<T: Real>(&self, direction: Direction, weights: &[T]) -> Filter<T> {
-        T::filter(self, direction, weights)
+        T::filter(self, direction, weights, None)
     }
 
-    fn laid_out<T: Real>(&self, direction: Direction, weights: &[T]) -> Filter<T> {
+    /// Whether filters of both directions hold the same weights.
+    pub fn shares_weights<T: Real>(&self) -> bool {
+        winograd::shares::<T>(self)
+    }
+
+    /// The weights as both directions hold them. Panics where they do not share any, or there are too few.
+    pub fn transformed<T: Real>(&self, weights: &[T]) -> Transformed<T> {
+        assert!(self.shares_weights::<T>(), "both directions have weights of their own");
+        Transformed::forward(self, weights)
+    }
+
+    /// As [`Self::filter`], with what [`Self::transformed`] gave.
+    pub fn filter_sharing<T: Real>(&self, direction: Direction, weights: Arc<Transformed<T>>) -> Filter<T> {
+        T::filter(self, direction, &[], Some(weights))
+    }
+
+    fn laid_out<T: Real>(
+        &self,
+        direction: Direction,
+        weights: &[T],
+        shared: Option<Arc<Transformed<T>>>,
+    ) -> Filter<T> {
         let transposed = direction == Direction::Transpose;
         let frame = Frame::new(&self.axes, transposed);
         let kernel = self.axes.map(|a| a.kernel);
@@ -108,7 +132,7 @@ impl Convolution {
             let (narrow, wide) = if transposed { (from, to) } else { (to, from) };
             weights[((group * per_narrow + narrow) * per_wide + wide) * taps + tap]
         };
-        let weights = if let Some(filter) = winograd::Winograd::new(self, direction, weights) {
+        let weights = if let Some(filter) = winograd::Winograd::new(self, direction, weights, shared) {
             Weights::Winograd(filter)
         } else if from == 1 && to < product::LEAST_ROWS {
             Weights::Direct(
@@ -195,7 +219,12 @@ impl<T: Real> Ends<'_, T> {
 pub trait Convolve: Sized {
     /// [`Convolution::filter`].
     #[doc(hidden)]
-    fn filter(sizes: &Convolution, direction: Direction, weights: &[Self]) -> Filter<Self>;
+    fn filter(
+        sizes: &Convolution,
+        direction: Direction,
+        weights: &[Self],
+        shared: Option<Arc<Transformed<Self>>>,
+    ) -> Filter<Self>;
     /// [`Filter::run`].
     #[doc(hidden)]
     fn run(
@@ -211,8 +240,13 @@ pub trait Convolve: Sized {
 macro_rules! convolve {
     ($($type:ty),*) => { $(
         impl Convolve for $type {
-            fn filter(sizes: &Convolution, direction: Direction, weights: &[Self]) -> Filter<Self> {
-                sizes.laid_out(direction, weights)
+            fn filter(
+                sizes: &Convolution,
+                direction: Direction,
+                weights: &[Self],
+                shared: Option<Arc<Transformed<Self>>>,
+            ) -> Filter<Self> {
+                sizes.laid_out(direction, weights, shared)
             }
             fn run(
                 filter: &Filter<Self>,

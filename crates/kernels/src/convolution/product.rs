@@ -4,7 +4,7 @@ use super::geometry::Pass;
 use super::{After, Ends, Filter, Frame};
 use crate::Aligned;
 use crate::lanes::{Lanes, Plain};
-use crate::matrix::block::{Left, multiply};
+use crate::matrix::block::{Left, multiply, multiply_blocks};
 use crate::real::Real;
 use crate::vector::{Instructions, by_instructions, instructions};
 
@@ -15,8 +15,8 @@ const FEW_ROWS: usize = 3;
 /// About how many rows of patches are laid out at a time: a panel of them and a strip of weights fit the nearest cache.
 const DEPTH: usize = 160;
 /// How many products are added up before their sum is added to those of others: the error of a long sum grows with the length of its parts, and with
-/// their number.
-const PART: usize = 32;
+/// their number. A multiple of the rows of any strip.
+const PART: usize = 36;
 /// The elements that are moved at once.
 const PIECE: usize = 16;
 /// About how many elements of the source are laid out at a time, at most.
@@ -342,8 +342,7 @@ fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
         lay_out((source, channel, channels), taps, pieces, wide, work.patches);
         for (strip, top) in work.strips.clone().zip((0..rows).step_by(tall)) {
             let tile = Tile {
-                strip,
-                step: tall,
+                strip: Strip::plain(strip, tall),
                 patches: &work.patches[..depth * wide],
                 depth,
                 rows: tall.min(rows - top),
@@ -354,8 +353,8 @@ fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
             let at = top * columns + panel.first;
             let sums = &mut work.sums[at..];
             match (tall == FEW_ROWS, starts.is_some()) {
-                (true, true) => tile.compute::<V, FEW_ROWS, 4, true>(sums, &mut stage),
-                (true, false) => tile.compute::<V, FEW_ROWS, 4, false>(sums, &mut stage),
+                (true, true) => tile.compute::<V, FEW_ROWS, 4, true, false>(sums, &mut stage),
+                (true, false) => tile.compute::<V, FEW_ROWS, 4, false, false>(sums, &mut stage),
                 (false, true) => tile.compute_fitting::<V, TALL, true>(sums, &mut stage),
                 (false, false) => tile.compute_fitting::<V, TALL, false>(sums, &mut stage),
             }
@@ -368,11 +367,37 @@ fn panels<V: Lanes, const TALL: usize>(work: &mut Work<'_, V::Item>) {
     }
 }
 
+/// The weights of some rows of outputs.
+#[derive(Clone, Copy)]
+pub(super) struct Strip<'a, T> {
+    pub(super) weights: &'a [T],
+    /// How far apart the elements of a row are; of a turned strip, rows.
+    pub(super) step: usize,
+    /// Of a strip that is turned, the weights being those of the other direction: how far apart its blocks of `step` elements of each row are.
+    pub(super) turned: Option<usize>,
+}
+
+impl<'a, T> Strip<'a, T> {
+    /// A strip whose elements of a column lie side by side.
+    pub(super) fn plain(weights: &'a [T], step: usize) -> Self {
+        Self { weights, step, turned: None }
+    }
+
+    /// Whether `rows` of it, of `depth` elements, are there.
+    fn has(&self, rows: usize, depth: usize) -> bool {
+        match self.turned {
+            None => rows <= self.step && self.weights.len() >= depth * self.step,
+            Some(apart) => {
+                let blocks = depth.div_ceil(self.step);
+                blocks == 0 || self.weights.len() >= (blocks - 1) * apart + rows * self.step
+            }
+        }
+    }
+}
+
 /// A strip of weights and a panel of patches, to be multiplied.
 pub(super) struct Tile<'a, T> {
-    pub(super) strip: &'a [T],
-    /// How far apart the elements of a row of the strip are.
-    pub(super) step: usize,
+    pub(super) strip: Strip<'a, T>,
     pub(super) patches: &'a [T],
     pub(super) depth: usize,
     /// The rows and columns that there are sums of, and how far apart those rows are.
@@ -391,29 +416,34 @@ impl<T: Real> Tile<'_, T> {
         sums: &mut [T],
         stage: &mut [T; MOST_SUMS],
     ) {
-        if TALL == 12 && self.rows <= 4 {
-            self.compute::<V, 4, 2, FRESH>(sums, stage);
+        if self.strip.turned.is_some() {
+            self.compute::<V, TALL, 2, FRESH, true>(sums, stage);
+        } else if TALL == 12 && self.rows <= 4 {
+            self.compute::<V, 4, 2, FRESH, false>(sums, stage);
         } else if TALL == 12 && self.rows <= 8 {
-            self.compute::<V, 8, 2, FRESH>(sums, stage);
+            self.compute::<V, 8, 2, FRESH, false>(sums, stage);
         } else {
-            self.compute::<V, TALL, 2, FRESH>(sums, stage);
+            self.compute::<V, TALL, 2, FRESH, false>(sums, stage);
         }
     }
 
     /// Adds the product of `M` rows and `P` registers' columns, of which fewer may be wanted; to `starts` where `FRESH` says so.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn compute<V: Lanes<Item = T>, const M: usize, const P: usize, const FRESH: bool>(
+    fn compute<V: Lanes<Item = T>, const M: usize, const P: usize, const FRESH: bool, const TURNED: bool>(
         &self,
         sums: &mut [T],
         stage: &mut [T; MOST_SUMS],
     ) {
         let wide = P * V::COUNT;
-        assert!(M <= self.step && self.rows <= M && self.columns <= wide);
-        assert!(self.strip.len() >= self.depth * self.step && self.patches.len() >= self.depth * wide);
+        let Strip { weights, step, turned } = self.strip;
+        assert!(
+            self.rows <= M && self.columns <= wide && turned.is_some() == TURNED && (!TURNED || M == step)
+        );
+        assert!(self.strip.has(M, self.depth) && self.patches.len() >= self.depth * wide);
         let sums = &mut sums[..(self.rows - 1) * self.apart + self.columns];
         let whole = self.rows == M && self.columns == wide;
-        // SAFETY: the strip and the patches have `depth` rows, as was checked; the stage has room for `M` rows of `P` registers, and the sums
+        // SAFETY: the strip has `M` rows of `depth` elements and the patches have `depth` rows, as was checked; the stage has room for `M` rows of `P` registers, and the sums
         // have where they are whole; only callers that are compiled for the instructions inline this.
         unsafe {
             let staged = stage.as_mut_ptr();
@@ -425,9 +455,14 @@ impl<T: Real> Tile<'_, T> {
             }
             let mut done = 0;
             loop {
-                let left = Left { first: self.strip.as_ptr().add(done * self.step), row: 1, step: self.step };
-                let part = PART.min(self.depth - done);
-                held = multiply::<V, M, P, false>(left, self.patches.as_ptr().add(done * wide), part, held);
+                let (part, patches) = (PART.min(self.depth - done), self.patches.as_ptr());
+                if let Some(apart) = turned {
+                    let block = weights.as_ptr().add(done / step * apart);
+                    held = multiply_blocks::<V, M, P>(block, apart, patches.add(done * wide), part, held);
+                } else {
+                    let left = Left { first: weights.as_ptr().add(done * step), row: 1, step };
+                    held = multiply::<V, M, P, false>(left, patches.add(done * wide), part, held);
+                }
                 for (i, held) in held.iter_mut().enumerate() {
                     for (j, held) in held.iter_mut().enumerate() {
                         let to = staged.add(i * wide + j * V::COUNT);

@@ -77,6 +77,7 @@ fn cases() -> Vec<Convolution> {
         of(plane(axis(14, 3, 1, 1, 1, 1), axis(13, 3, 1, 1, 1, 1)), 1, 16, 20),
         of(plane(axis(3, 3, 1, 1, 0, 2), axis(70, 3, 1, 1, 2, 0)), 1, 33, 17),
         of(plane(axis(5, 3, 1, 1, -1, 3), axis(6, 3, 1, 1, 4, -2)), 1, 18, 16),
+        of(plane(axis(3, 3, 1, 1, 1, 1), axis(4, 3, 1, 1, 1, 0)), 1, 185, 179),
     ]
 }
 
@@ -104,7 +105,10 @@ fn check<T: Real>(tolerance: f64) {
                     let (from, to) = if forward { (there, here) } else { (here, there) };
                     want[to] += x[from].wide() * weights[w].wide();
                 });
-                let filter = c.filter(direction, &weights);
+                let filter = match c.shares_weights::<T>() {
+                    true => c.filter_sharing(direction, c.transformed(&weights).into()),
+                    false => c.filter(direction, &weights),
+                };
                 let mut out = vec![T::of(f64::NAN); batch * writes];
                 filter.run(&x, Some(&bias), After::Nothing, batch, &mut out);
                 for (i, (got, want)) in out.iter().zip(&want).enumerate() {

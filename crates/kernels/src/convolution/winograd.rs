@@ -4,11 +4,14 @@
 //! elements: one matrix product over channels for each of `N²` elements. Each output is the same arithmetic whatever the batch.
 //!
 //! In single precision, on what a Relu leaves of random numbers, an exact result that is rounded is off by 2.5e-8 (the L2 norm of the difference over that
-//! of the result); sums of products are by 1e-7, F(2×2) by 2e-7, and F(4×4), at the points 0, ±5/8, ±3/2 and ∞, by 5e-7. So the forward
-//! direction, whose error decides on which side of its kink a Relu stands, takes F(2×2); the transpose, which is linear, F(4×4).
+//! of the result); sums of products are by 1e-7, F(2×2) by 2e-7, and F(4×4), at the points 0, ±5/8, ±3/2 and ∞, by 5e-7. So a
+//! convolution, whose error decides on which side of its kink a Relu stands, takes F(2×2); the transpose, which mostly carries gradients back and
+//! is linear in them, takes F(4×4), unless both directions can have the weights of F(2×2) in common.
 #![allow(unsafe_code)]
 
-use super::product::{MOST_SUMS, Tile, tall};
+use std::sync::Arc;
+
+use super::product::{MOST_SUMS, Strip, Tile, tall};
 use super::{After, Axis, Convolution, Direction, Ends};
 use crate::Aligned;
 use crate::lanes::{Lanes, Plain, load_by_remainder, store_by_remainder};
@@ -18,8 +21,9 @@ use crate::vector::{by_instructions, instructions, widest};
 
 /// The fewest channels, read and written, that are worth it.
 const LEAST_CHANNELS: usize = 16;
-/// The most pairs of channels whose transpose takes F(4×4): its weights are twice those of F(2×2), and more would wait for memory.
-const MOST_PAIRS: usize = 1 << 17;
+/// The most pairs of channels whose transpose takes F(4×4). Of more, weights are what waits for memory and fills it, so both directions take F(2×2)
+/// with the same ones.
+const MOST_PAIRS: usize = 1 << 15;
 /// Tiles that are taken at a time, at least and at most: as many as weigh about what the weights do.
 const LEAST_TILES: usize = 32;
 const MOST_TILES: usize = 128;
@@ -41,8 +45,60 @@ pub(super) struct Winograd<T> {
     source: [usize; 2],
     out: [usize; 2],
     before: [i64; 2],
-    /// For each element of a tile: strips of outputs, each channel by channel.
+    weights: Arc<Transformed<T>>,
+    /// Whether the weights are those of the other direction.
+    turned: bool,
+}
+
+/// Weights of 3 × 3 taps, transformed: for each element of a tile strips of outputs, each channel by channel.
+#[derive(Debug)]
+pub struct Transformed<T> {
+    /// The outputs of a strip.
+    tall: usize,
+    /// How many weights each element has.
+    each: usize,
     strips: Aligned<T>,
+}
+
+/// Whether the sizes allow it, and it is faster.
+fn fits<T>(sizes: &Convolution) -> bool {
+    let [none, y, x] = sizes.axes;
+    let fits = |a: Axis| {
+        a.kernel == 3
+            && a.stride == 1
+            && a.dilation == 1
+            && a.narrow > 0
+            && a.wide > 0
+            && a.before.abs() <= 1 << 20
+    };
+    size_of::<T>() == 4
+        && sizes.groups == 1
+        && (none.kernel, none.wide, none.narrow, none.before) == (1, 1, 1, 0)
+        && fits(y)
+        && fits(x)
+        && sizes.wide_channels.min(sizes.narrow_channels) >= LEAST_CHANNELS
+}
+
+/// Whether both directions take F(2×2), with the same weights.
+pub(super) fn shares<T>(sizes: &Convolution) -> bool {
+    fits::<T>(sizes) && sizes.wide_channels * sizes.narrow_channels > MOST_PAIRS
+}
+
+impl<T: Real> Transformed<T> {
+    /// Those of F(2×2), as a convolution reads them.
+    pub(super) fn forward(sizes: &Convolution, weights: &[T]) -> Self {
+        let (wide, narrow) = (sizes.wide_channels, sizes.narrow_channels);
+        Self::new::<4>(&G2, (narrow, wide), |to, from, tap| weights[(to * wide + from) * 9 + tap].wide())
+    }
+
+    fn new<const N: usize>(
+        g: &[[f64; 3]; N],
+        (to, from): (usize, usize),
+        weight: impl Fn(usize, usize, usize) -> f64,
+    ) -> Self {
+        let (tall, strips) = widest(|| transform_weights::<T, N>(g, (to, from), weight));
+        Self { tall, each: to.next_multiple_of(tall) * from, strips }
+    }
 }
 
 /// Tiles of a record that are neighbours in a row of tiles.
@@ -57,44 +113,36 @@ struct Segment {
 }
 
 impl<T: Real> Winograd<T> {
-    /// `None` where the sizes do not allow it, it would not be faster, or the numbers are double: those are taken for exactness.
-    pub(super) fn new(sizes: &Convolution, direction: Direction, weights: &[T]) -> Option<Self> {
-        let [none, y, x] = sizes.axes;
-        let fits = |a: Axis| {
-            a.kernel == 3
-                && a.stride == 1
-                && a.dilation == 1
-                && a.narrow > 0
-                && a.wide > 0
-                && a.before.abs() <= 1 << 20
-        };
-        let (wide, narrow) = (sizes.wide_channels, sizes.narrow_channels);
-        if size_of::<T>() != 4
-            || sizes.groups != 1
-            || (none.kernel, none.wide, none.narrow, none.before) != (1, 1, 1, 0)
-            || !(fits(y) && fits(x))
-            || wide.min(narrow) < LEAST_CHANNELS
-        {
+    /// `None` where the sizes do not allow it, it would not be faster, or the numbers are double: those are taken for exactness. Weights that are
+    /// `shared` are not transformed anew.
+    pub(super) fn new(
+        sizes: &Convolution,
+        direction: Direction,
+        weights: &[T],
+        shared: Option<Arc<Transformed<T>>>,
+    ) -> Option<Self> {
+        if !fits::<T>(sizes) {
             return None;
         }
+        let [_, y, x] = sizes.axes;
         let transposed = direction == Direction::Transpose;
         let sides = |f: fn(&Axis) -> usize| [f(&y), f(&x)];
         let (wide_size, narrow_size) = (sides(|a| a.wide), sides(|a| a.narrow));
-        let size = if transposed && wide * narrow <= MOST_PAIRS { 4 } else { 2 };
+        let turned = transposed && shares::<T>(sizes);
+        let size = if transposed && !turned { 4 } else { 2 };
+        let (wide, narrow) = (sizes.wide_channels, sizes.narrow_channels);
         let (from, to) = if transposed { (narrow, wide) } else { (wide, narrow) };
-        // The transpose reads the kernel from its other end.
-        let weight = |to: usize, from: usize, tap: usize| {
-            let (n, w, tap) = if transposed { (from, to, 8 - tap) } else { (to, from, tap) };
-            weights[(n * wide + w) * 9 + tap].wide()
-        };
-        let strips = if size == 4 {
-            widest(|| transform_weights::<T, 6>(&G4, (to, from), weight))
-        } else {
-            widest(|| transform_weights::<T, 4>(&G2, (to, from), weight))
-        };
         let (source, out) = if transposed { (narrow_size, wide_size) } else { (wide_size, narrow_size) };
         let before = [y, x].map(|a| if transposed { 2 - a.before } else { a.before });
-        Some(Self { size, from, to, source, out, before, strips })
+        let weights = match shared {
+            Some(shared) => shared,
+            None if size == 2 => Arc::new(Transformed::forward(sizes, weights)),
+            // The transpose reads the kernel from its other end.
+            None => Arc::new(Transformed::new::<6>(&G4, (wide, narrow), |to, from, tap| {
+                weights[(from * wide + to) * 9 + 8 - tap].wide()
+            })),
+        };
+        Some(Self { size, from, to, source, out, before, weights, turned })
     }
 
     pub(super) fn run(&self, x: &[T], ends: Ends<'_, T>, out: &mut [T]) {
@@ -104,6 +152,22 @@ impl<T: Real> Winograd<T> {
             avx2(self, x, ends, out),
             sized::<Plain<T>, 4>(self, x, ends, out)
         );
+    }
+
+    /// The weights of so many rows from `top` on, of an element of a tile.
+    fn strip(&self, element: usize, top: usize, rows: usize) -> Strip<'_, T> {
+        let Transformed { tall, each, strips } = &*self.weights;
+        if !self.turned {
+            return Strip::plain(&strips[element * each + top * self.from..][..rows * self.from], *tall);
+        }
+        let element = TURNED[element / TURNED.len()] * TURNED.len() + TURNED[element % TURNED.len()];
+        let apart = self.to * tall;
+        let last = (self.from - 1) / tall * apart;
+        Strip {
+            weights: &strips[element * each + top * tall..][..last + rows * tall],
+            step: *tall,
+            turned: Some(apart),
+        }
     }
 
     /// The tiles along each axis.
@@ -153,7 +217,9 @@ fn sized<V: Lanes, const TALL: usize>(
 }
 
 /// From taps to elements of a tile, along one axis.
-const G2: [[f64; 3]; 4] = [[-1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// Those of F(2×2) come back, in the order [`TURNED`], where taps are read from the other end.
+const G2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+const TURNED: [usize; 4] = [3, 1, 2, 0];
 const G4: [[f64; 3]; 6] = {
     const fn row(p: f64, n: f64) -> [f64; 3] {
         [1.0 / n, p / n, p * p / n]
@@ -162,17 +228,17 @@ const G4: [[f64; 3]; 6] = {
     [row(0.0, A * A * B * B), row(A, a), row(-A, a), row(B, b), row(-B, b), [0.0, 0.0, 1.0]]
 };
 
-/// The weights of each element of a tile, laid out in strips.
+/// The weights of each element of a tile, laid out in strips of so many rows, with room for a tile of the transpose at the end.
 #[inline(always)]
 fn transform_weights<T: Real, const N: usize>(
     g: &[[f64; 3]; N],
     (to, from): (usize, usize),
     weight: impl Fn(usize, usize, usize) -> f64,
-) -> Aligned<T> {
+) -> (usize, Aligned<T>) {
     const MOST: usize = 12;
     let tall = tall(to).min(MOST);
     let rows = to.next_multiple_of(tall);
-    let mut strips = Aligned::zeros(N * N * rows * from);
+    let mut strips = Aligned::zeros(N * N * rows * from + MOST * tall);
     for top in (0..to).step_by(tall) {
         for c in 0..from {
             let mut taps = [[0.0; MOST]; 9];
@@ -197,7 +263,7 @@ fn transform_weights<T: Real, const N: usize>(
             }
         }
     }
-    strips
+    (tall, strips)
 }
 
 #[inline(always)]
@@ -244,19 +310,12 @@ fn tiled<V: Lanes, const TALL: usize, const M: usize, const N: usize>(
             }
         }
         for e in 0..N * N {
-            let strips = filter.strips[e * rows * from..(e + 1) * rows * from].chunks_exact(tall * from);
-            for (strip, top) in strips.zip((0..to).step_by(tall)) {
+            for top in (0..to).step_by(tall) {
+                let (strip, rows) = (filter.strip(e, top, tall), tall.min(to - top));
                 for p in 0..panels {
-                    let tile = Tile {
-                        strip,
-                        step: tall,
-                        patches: &elements[(e * panels + p) * from * wide..][..from * wide],
-                        depth: from,
-                        rows: tall.min(to - top),
-                        columns: wide,
-                        apart: N * N * together,
-                        starts: &[],
-                    };
+                    let patches = &elements[(e * panels + p) * from * wide..][..from * wide];
+                    let apart = N * N * together;
+                    let tile = Tile { strip, patches, depth: from, rows, columns: wide, apart, starts: &[] };
                     let sums = &mut products[(top * N * N + e) * together + p * wide..];
                     tile.compute_fitting::<V, TALL, true>(sums, &mut room.stage);
                 }
@@ -365,7 +424,7 @@ unsafe fn to_elements<V: Lanes, const N: usize>(d: [V; N]) -> [V; N] {
     unsafe {
         let mut to = d;
         if N == 4 {
-            (to[0], to[1]) = (d[2].subtract(d[0]), d[1].add(d[2]));
+            (to[0], to[1]) = (d[0].subtract(d[2]), d[1].add(d[2]));
             (to[2], to[3]) = (d[2].subtract(d[1]), d[3].subtract(d[1]));
         } else {
             let (a, b) = (V::splat(V::Item::of(-A * A)), V::splat(V::Item::of(-B * B)));

@@ -74,6 +74,47 @@ pub(crate) unsafe fn multiply<V: Lanes, const M: usize, const P: usize, const BY
     sums
 }
 
+/// As [`multiply`] where the left factor lies in blocks of `M` by `M` elements, row by row, each `apart` elements behind the one before.
+///
+/// # Safety
+///
+/// The elements lie where `block`, `apart` and `panel` say, and this is inlined where [`Lanes`] says.
+#[inline(always)]
+pub(crate) unsafe fn multiply_blocks<V: Lanes, const M: usize, const P: usize>(
+    mut block: *const V::Item,
+    apart: usize,
+    mut panel: *const V::Item,
+    mut depth: usize,
+    mut sums: [[V; P]; M],
+) -> [[V; P]; M] {
+    // SAFETY: all places are among those that the caller vouches for; a pointer is moved on only after its last use or to the next step, and what is
+    // fetched ahead need not be there.
+    unsafe {
+        while depth > 0 {
+            let steps = depth.min(M);
+            let mut column = block;
+            let mut ahead = block.wrapping_add(2 * apart);
+            for _ in 0..steps {
+                #[cfg(target_arch = "x86_64")]
+                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ahead.cast());
+                ahead = ahead.wrapping_add(M);
+                let b: [V; P] = std::array::from_fn(|j| V::load(panel.add(j * V::COUNT)));
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let a = V::splat(*column.add(i * M));
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum = a.multiply_add(b, *sum);
+                    }
+                }
+                column = column.wrapping_add(1);
+                panel = panel.wrapping_add(P * V::COUNT);
+            }
+            depth -= steps;
+            block = block.wrapping_add(apart);
+        }
+    }
+    sums
+}
+
 /// The pointer itself, so that the compiler does not compute it from another one.
 #[inline(always)]
 fn apart<T>(mut pointer: *const T) -> *const T {
