@@ -248,7 +248,7 @@ fn what_cannot_be_is_refused() {
         file
     });
     std::fs::create_dir(place.path("empty")).unwrap();
-    let cases: [(&[&str], i32, &[&str]); 15] = [
+    let cases: [(&[&str], i32, &[&str]); 16] = [
         (&["known.onnx", "photos"], 3, &["c.png", "not those of PNG, JPEG or WebP"]),
         (&["known.onnx", "bomb.png"], 3, &["bomb.png", "65535 × 65535"]),
         (&["known.onnx", "empty"], 3, &["empty", "no picture"]),
@@ -265,6 +265,7 @@ fn what_cannot_be_is_refused() {
         (&["known.onnx", "photos/a.png", "--target", "yellow"], 2, &["yellow", "blue left"]),
         (&["known.onnx", "photos/a.png", "--label", "y"], 2, &["folder"]),
         (&["model.onnx", "clients.csv", "--mean", "0"], 2, &["clients.csv", "neither a picture"]),
+        (&["model.onnx", "clients.csv", "--plot", "p.svg"], 2, &["clients.csv", "--plot", "pellucid run"]),
     ];
     for (arguments, code, says) in cases {
         place.run(&[&["explain"], arguments].concat()).refused(code, says);

@@ -30,10 +30,14 @@ const TOP: usize = 5;
 pub(super) fn is_asked(options: &Explain) -> Result<bool> {
     let pictures = is_pictures(&options.data);
     if !pictures && options.images != Images::default() {
-        return Err(usage(format!(
-            "{} is neither a picture nor a folder of pictures, which the options given are for",
-            options.data.display()
-        )));
+        let given = match options.images.plot {
+            Some(_) => {
+                "--plot draws what the pixels of pictures did; `pellucid run` draws what the columns of a table did"
+            }
+            None => "an option for pictures is given",
+        };
+        let data = options.data.display();
+        return Err(usage(format!("{data} is neither a picture nor a folder of pictures: {given}")));
     }
     Ok(pictures)
 }
