@@ -106,8 +106,9 @@ impl Convolution {
         Transformed::forward(self, weights)
     }
 
-    /// As [`Self::filter`], with what [`Self::transformed`] gave.
+    /// As [`Self::filter`], with what [`Self::transformed`] gave. Panics where that is of other sizes.
     pub fn filter_sharing<T: Real>(&self, direction: Direction, weights: Arc<Transformed<T>>) -> Filter<T> {
+        assert!(self.shares_weights::<T>() && weights.fits(self), "weights of other sizes");
         T::filter(self, direction, &[], Some(weights))
     }
 

@@ -435,6 +435,7 @@ impl<T: Real> Tile<'_, T> {
         sums: &mut [T],
         stage: &mut [T; MOST_SUMS],
     ) {
+        const { assert!(M * P * V::COUNT <= MOST_SUMS) };
         let wide = P * V::COUNT;
         let Strip { weights, step, turned } = self.strip;
         assert!(

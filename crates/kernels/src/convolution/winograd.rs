@@ -85,6 +85,11 @@ pub(super) fn shares<T>(sizes: &Convolution) -> bool {
 }
 
 impl<T: Real> Transformed<T> {
+    /// Whether they have as many channels.
+    pub(super) fn fits(&self, sizes: &Convolution) -> bool {
+        self.each == sizes.narrow_channels.next_multiple_of(self.tall) * sizes.wide_channels
+    }
+
     /// Those of F(2×2), as a convolution reads them.
     pub(super) fn forward(sizes: &Convolution, weights: &[T]) -> Self {
         let (wide, narrow) = (sizes.wide_channels, sizes.narrow_channels);
