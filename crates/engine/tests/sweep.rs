@@ -1,8 +1,11 @@
 //! A sweep against the same sums taken by hand, and its refusals.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ThreadId;
 
 use pellucid_engine::{Control, Error, Feed, Points, Stage, Sweep, Yield};
 use pellucid_graph::differentiate::{differentiate, no_rule};
@@ -28,6 +31,27 @@ impl Points for Uneven {
 
     fn weights(&self, row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
         points.map(|p| self.weight(row, p)).collect()
+    }
+}
+
+/// Each row has so many points, 1 / n apart; the threads that ask for them are noted.
+struct Even {
+    points: usize,
+    threads: Mutex<HashSet<ThreadId>>,
+}
+
+impl Points for Even {
+    fn count(&self, _row: usize) -> usize {
+        self.points
+    }
+
+    fn values(&self, _input: usize, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        self.threads.lock().unwrap().insert(std::thread::current().id());
+        points.map(|p| p as f64 / self.points as f64).collect()
+    }
+
+    fn weights(&self, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
+        points.map(|p| 1.0 / (p as f64 + 1.0)).collect()
     }
 }
 
@@ -108,6 +132,26 @@ fn sums_are_those_taken_by_hand_for_any_tile_and_threads() {
         }
         let first = kept.get_or_insert_with(|| found.clone());
         assert_eq!(*first, found, "block {block}, tile {tile}, {threads} threads: other bits");
+    }
+}
+
+#[test]
+fn the_points_of_few_rows_are_spread_over_threads_where_there_are_enough() {
+    let x = rows(2);
+    let run = |points: usize, tile: usize, threads: usize| {
+        let points = Even { points, threads: Mutex::default() };
+        let pool = pool(threads);
+        let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
+        let found = sweep(2, tile).run(&[x.view()], 2, Some(&points), &control).unwrap();
+        (found, points.threads.into_inner().unwrap())
+    };
+    let own = HashSet::from([std::thread::current().id()]);
+    assert_eq!(run(100, 8, 4).1, own, "short work left its thread");
+    let (want, _) = run(40_000, 64, 1);
+    for (tile, threads) in [(8, 2), (5, 3), (64, 4), (1000, 3)] {
+        let (found, asked) = run(40_000, tile, threads);
+        assert_eq!(found, want, "tile {tile}, {threads} threads: other bits");
+        assert!(asked.is_disjoint(&own), "points are run on the pool's threads");
     }
 }
 
