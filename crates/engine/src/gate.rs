@@ -8,6 +8,12 @@ use pellucid_kernels::{Real, broadcast};
 
 use crate::fuse::{Draft, What};
 
+/// Whether a value is a constant of zeros, none of which is −0: that has a sign to keep.
+pub(crate) fn is_zero(graph: &Graph, id: Option<ValueId>) -> bool {
+    let all = id.and_then(|id| graph.constant(id)?.to_f64());
+    all.is_some_and(|all| all.iter().all(|v| v.to_bits() == 0))
+}
+
 /// The float that a value is.
 fn number(graph: &Graph, id: Option<ValueId>) -> Option<f64> {
     let constant = graph.constant(id?).filter(|t| t.dtype().is_float() && t.len() == 1)?;
@@ -56,7 +62,8 @@ pub(crate) fn make_gates(graph: &Graph, steps: &mut [Option<Draft>]) {
             let masks = if step.is("Greater") { &mut above } else { &mut below };
             masks.insert(*y, (first, at));
         } else if step.is("Where")
-            && number(graph, step.input(2)) == Some(0.0)
+            && number(graph, step.input(2)).is_some()
+            && is_zero(graph, step.input(2))
             && let Some(g) = step.input(1)
         {
             let fits = |x: &ValueId| graph.fact(*x) == graph.fact(*y);

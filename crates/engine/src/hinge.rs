@@ -10,6 +10,7 @@ use pellucid_kernels::Real;
 use pellucid_kernels::knots::{self, ByUnit, Knots};
 
 use crate::error::{Error, Result};
+use crate::gate::is_zero;
 use crate::stage::{Feed, Layout};
 use crate::tile::{Segment, record};
 
@@ -241,7 +242,8 @@ fn look(graph: &Graph, input: ValueId, feed: Feed) -> Option<Found> {
                 product = Some((*value, Ahead { weights: Weights::new(matrix, true, scale)?, bias }));
             }
             "Greater"
-                if is_zero(graph, reader.inputs.get(1)) && reader.inputs.first() == Some(&Some(input)) =>
+                if is_zero(graph, reader.inputs.get(1).copied().flatten())
+                    && reader.inputs.first() == Some(&Some(input)) =>
             {
                 let [mask] = reader.outputs[..] else { return None };
                 if graph.shape(mask) != graph.shape(input) {
@@ -268,8 +270,9 @@ fn comes_back(graph: &Graph, mask: ValueId, choice: &Node) -> Option<Vec<(usize,
     let (&[Some(first), Some(back), _], &[y]) = (&choice.inputs[..], &choice.outputs[..]) else {
         return None;
     };
-    let is_gate =
-        choice.op.definition().name == "Where" && first == mask && is_zero(graph, choice.inputs.get(2));
+    let is_gate = choice.op.definition().name == "Where"
+        && first == mask
+        && is_zero(graph, choice.inputs.get(2).copied().flatten());
     let alike = graph.shape(mask) == graph.shape(back) && graph.shape(y) == graph.shape(back);
     if !is_gate || !alike || readers(graph, y).next().is_some() || is_output(graph, back) {
         return None;
@@ -303,9 +306,4 @@ fn readers(graph: &Graph, value: ValueId) -> impl Iterator<Item = &Node> {
 
 fn is_output(graph: &Graph, value: ValueId) -> bool {
     graph.outputs().contains(&value)
-}
-
-fn is_zero(graph: &Graph, value: Option<&Option<ValueId>>) -> bool {
-    let constant = value.copied().flatten().and_then(|v| graph.constant(v));
-    constant.and_then(Tensor::to_f64).is_some_and(|all| all.iter().all(|v| *v == 0.0))
 }

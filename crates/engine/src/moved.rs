@@ -7,6 +7,8 @@ use pellucid_graph::{
     Attribute, Attributes, Element, Graph, Kernel, Slice, SliceMut, ValueId, View, ViewMut,
 };
 
+use crate::gate::is_zero;
+
 /// For each axis of a transpose's output, the one of its input.
 pub(crate) fn order(attributes: &Attributes, rank: usize) -> Option<Vec<usize>> {
     match attributes.get("perm") {
@@ -31,9 +33,7 @@ impl Padded {
     pub(crate) fn of(graph: &Graph, inputs: &[Option<ValueId>], attributes: &Attributes) -> Option<Self> {
         let input = |i: usize| inputs.get(i).copied().flatten();
         let is_constant = attributes.get("mode").is_none_or(|m| *m == Attribute::Text("constant".into()));
-        let zero = input(2).is_none_or(|v| {
-            graph.constant(v).and_then(|t| t.to_f64()).is_some_and(|v| v.iter().all(|v| *v == 0.0))
-        });
+        let zero = input(2).is_none() || is_zero(graph, input(2));
         let value = input(0)?;
         let shape = graph.shape(value);
         let pads = graph.constant(input(1)?)?.to_i64()?;
