@@ -144,7 +144,8 @@ impl Job {
         }
         let setup = self.setup(batch, inputs);
         let fixed = self.model.network().fixed_rows();
-        let largest = self.spec.tile.or(fixed).unwrap_or(MOST_POINTS);
+        // One point alone is what is tried last.
+        let largest = self.spec.tile.map(|n| n.max(2)).or(fixed).unwrap_or(MOST_POINTS);
         let compiled =
             with_fallback(batch.rows(), largest, |largest| match fixed.or((largest == 1).then_some(1)) {
                 Some(n) => methods::compile(&setup, n, n),
@@ -213,7 +214,10 @@ fn fitted(setup: &Setup<'_>, tile: Option<usize>) -> Result<Compiled> {
         if n == 0 {
             return Err(Error::Spec("a tile has at least one point".to_owned()));
         }
-        return methods::compile(setup, n.min(MOST_ROWS), n);
+        let compiled = methods::compile(setup, n.min(MOST_ROWS), n.max(2))?;
+        // Points lie side by side only where there are two, and are added up in another order then.
+        let side_by_side = compiled.sweep.point.as_ref().is_some_and(|p| p.in_columns());
+        return if n >= 2 || side_by_side { Ok(compiled) } else { methods::compile(setup, n, n) };
     }
     const TRIAL: usize = 4;
     let compiled = methods::compile(setup, TRIAL, TRIAL)?;

@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::{control, explain, method, pool, spec};
 use pellucid::graph::Tensor;
@@ -132,6 +134,61 @@ fn a_row_alone_and_among_others_gets_the_same_bits() {
             assert!(alone[..] == together[..alone.len()], "{}: {json}", case.name);
         }
     }
+}
+
+/// The last rows first.
+fn backwards(batch: &[Tensor]) -> Vec<Tensor> {
+    fn turned<T: Copy>(values: &[T], rows: usize) -> Vec<T> {
+        values.chunks_exact(values.len() / rows).rev().flatten().copied().collect()
+    }
+    let of = |t: &Tensor| match t.as_slice::<f32>() {
+        Some(v) => Tensor::new(t.shape(), turned(v, t.shape()[0])),
+        None => Tensor::new(t.shape(), turned(&t.to_i64().unwrap(), t.shape()[0])),
+    };
+    batch.iter().map(|t| of(t).unwrap()).collect()
+}
+
+/// Run by the test below, with other instructions: what comes out must not depend on threads, tiles or the order of rows, and is printed.
+#[test]
+#[ignore = "another test runs it"]
+fn bits_of_integrals() {
+    for case in &cases() {
+        let (batch, turned) = (Batch::new(case.inputs.clone()), Batch::new(backwards(&case.inputs)));
+        for precision in [Precision::Float32, Precision::Float64] {
+            let found = |batch: &Batch, threads: usize, tile: Option<usize>| {
+                let spec = Spec { precision, tile, ..asked(case, INTEGRATED) };
+                let found = case.model.explain(&spec, batch, &control(&pool(threads))).unwrap();
+                values(&found).iter().map(|v| v.to_bits()).collect::<Vec<u64>>()
+            };
+            let want = found(&batch, 1, None);
+            for (threads, tile) in [(2, None), (1, Some(1)), (2, Some(5))] {
+                assert!(found(&batch, threads, tile) == want, "{}: {threads} threads, {tile:?}", case.name);
+            }
+            let rows = case.inputs[0].shape()[0];
+            let each = want.len() / rows;
+            let back: Vec<u64> =
+                found(&turned, 1, None).chunks_exact(each).rev().flatten().copied().collect();
+            assert!(back == want, "{}: rows in another order", case.name);
+            let mut hasher = DefaultHasher::new();
+            want.hash(&mut hasher);
+            println!("bits {} {precision:?} {:x}", case.name, hasher.finish());
+        }
+    }
+}
+
+#[test]
+fn threads_tiles_rows_and_instructions_do_not_change_a_bit() {
+    let with = |instructions: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "bits_of_integrals", "--ignored", "--nocapture"]);
+        let ran = command.env("PELLUCID_INSTRUCTIONS", instructions).output().unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap();
+        assert!(ran.status.success(), "{instructions}: {said}{}", String::from_utf8_lossy(&ran.stderr));
+        let bits: Vec<String> = said.lines().filter(|l| l.starts_with("bits ")).map(str::to_owned).collect();
+        assert!(bits.len() >= 32, "{said}");
+        bits
+    };
+    assert_eq!(with("avx512"), with("avx2"));
 }
 
 #[test]
