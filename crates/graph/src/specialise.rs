@@ -350,10 +350,13 @@ impl Graph {
                 .collect();
             let outputs: Vec<&Fact> = node.outputs.iter().map(|o| self.fact(*o)).collect();
             let site = RowsSite { rows: self.rows, inputs: &site_inputs, outputs: &outputs };
-            let found = match node.op.rows(&site) {
+            // There is nothing to mix a single row with, and a scalar has no axis that an operator could ask for.
+            let whole = || outputs.iter().map(|o| Some(Rows::whole(&o.shape))).collect();
+            let scalar = site_inputs.iter().flatten().any(|x| x.rows.is_some() && x.fact.shape.is_empty());
+            let asked = if scalar { Ok(whole()) } else { node.op.rows(&site) };
+            let found = match asked {
                 Ok(found) => found,
-                // There is nothing to mix a single row with.
-                Err(_) if self.rows == 1 => outputs.iter().map(|o| Some(Rows::whole(&o.shape))).collect(),
+                Err(_) if self.rows == 1 => whole(),
                 Err(e) => {
                     let (node, operator) = (node.name.to_string(), node.op.definition().name);
                     return Err(ErrorKind::RowsMix { node, operator, reason: e.0 }.into());
