@@ -151,6 +151,7 @@ fn backwards(batch: &[Tensor]) -> Vec<Tensor> {
 /// Run by the test below, with other instructions: what comes out must not depend on threads, tiles or the order of rows, and is printed.
 #[test]
 #[ignore = "another test runs it"]
+#[allow(clippy::print_stdout)]
 fn bits_of_integrals() {
     for case in &cases() {
         let (batch, turned) = (Batch::new(case.inputs.clone()), Batch::new(backwards(&case.inputs)));
