@@ -62,8 +62,7 @@ pub(crate) fn make_gates(graph: &Graph, steps: &mut [Option<Draft>]) {
             let masks = if step.is("Greater") { &mut above } else { &mut below };
             masks.insert(*y, (first, at));
         } else if step.is("Where")
-            && number(graph, step.input(2)).is_some()
-            && is_zero(graph, step.input(2))
+            && number(graph, step.input(2)).is_some_and(|v| v.to_bits() == 0)
             && let Some(g) = step.input(1)
         {
             let fits = |x: &ValueId| graph.fact(*x) == graph.fact(*y);

@@ -1,6 +1,6 @@
 //! A graph made ready to run: steps in order, and a place in the workspace for every value.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
@@ -217,14 +217,9 @@ impl Plan {
 
     /// Lets go of what is large and holds neither inputs nor outputs, until the next run.
     pub(crate) fn let_go(&self, workspace: &mut Workspace) {
-        let kept: HashSet<usize> = self
-            .inputs
-            .iter()
-            .chain(&self.outputs)
-            .filter_map(|(place, _)| if let Place::Slot(slot) = place { Some(*slot) } else { None })
-            .collect();
+        let is_kept = |slot| self.inputs.iter().chain(&self.outputs).any(|x| x.0 == Place::Slot(slot));
         for (i, (room, (dtype, len))) in workspace.slots.iter_mut().zip(&self.slots).enumerate() {
-            if dtype.size() * len >= LARGE && !kept.contains(&i) {
+            if dtype.size() * len >= LARGE && !is_kept(i) {
                 *room = Room::NONE;
             }
         }
