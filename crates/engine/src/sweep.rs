@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
 use pellucid_kernels::knots::Knots;
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::plan::Workspace;
@@ -144,12 +143,16 @@ impl Sweep {
         let spaces = (&row_spaces, &point_spaces);
         let job = Job { sweep: self, inputs, rows, points, control, spaces };
         let many = blocks >= 2 * control.pool.current_num_threads();
-        let one = |b: usize| job.block(b * size, size.min(rows - b * size), many);
-        let found: Vec<Vec<Buffer>> = if many {
-            control.pool.install(|| (0..blocks).into_par_iter().map(one).collect::<Result<_>>())?
-        } else {
-            (0..blocks).map(one).collect::<Result<_>>()?
+        let found: Vec<OnceLock<Vec<Buffer>>> = (0..blocks).map(|_| OnceLock::new()).collect();
+        let one = |b: usize| {
+            let results = job.block(b * size, size.min(rows - b * size), many)?;
+            found[b].set(results).map_err(|_| Error::Mismatch(format!("block {b} was run twice")))
         };
+        if many {
+            on_all_threads(control.pool, blocks, one)?;
+        } else {
+            (0..blocks).try_for_each(one)?;
+        }
         if let Some(total) = control.profile
             && let Ok(mut total) = total.lock()
         {
@@ -162,7 +165,7 @@ impl Sweep {
             .map(|(i, y)| {
                 let (dtype, record) = self.record(*y);
                 let mut all = Buffer::zeros(dtype, 0);
-                for block in &found {
+                for block in found.iter().filter_map(OnceLock::get) {
                     extend(&mut all, &block[i]);
                 }
                 Tensor::from_buffer(&[rows, record], all)
@@ -453,22 +456,16 @@ impl Job<'_> {
     ) -> Result<()> {
         let each = (stage.plan.rows() / group_size(stage)).max(1);
         let parts: Vec<&[Group]> = groups.chunks(each).collect();
-        let next = AtomicUsize::new(0);
         let merge = Mutex::new(Merge { sums, head: 0, waiting: BTreeMap::new() });
         // A thread that panicked ends the sweep.
         let lock = || merge.lock().unwrap_or_else(PoisonError::into_inner);
-        let take_all = || {
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(groups) = parts.get(i) else { return Ok(()) };
-                self.tiles(stage, points, first, groups, before, &mut |group, sums| {
-                    lock().add(i, group, sums);
-                })
-                .inspect_err(|_| next.store(parts.len(), Ordering::Relaxed))?;
-                lock().end(i);
-            }
-        };
-        self.control.pool.broadcast(|_| take_all()).into_iter().collect()
+        on_all_threads(self.control.pool, parts.len(), |i| {
+            self.tiles(stage, points, first, parts[i], before, &mut |group, sums| {
+                lock().add(i, group, sums);
+            })?;
+            lock().end(i);
+            Ok(())
+        })
     }
 
     fn collect(&self, y: Yield, count: usize, spaces: &RowSpace, sums: &[Vec<Buffer>]) -> Buffer {
@@ -540,6 +537,35 @@ impl Merge<'_> {
             }
         }
     }
+}
+
+/// Does all parts, in order, on as many threads as the pool has. This one is among them: it begins while others wake up.
+fn on_all_threads(
+    pool: &rayon::ThreadPool,
+    parts: usize,
+    part: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let (next, failed) = (AtomicUsize::new(0), OnceLock::new());
+    let take_all = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= parts {
+                return;
+            }
+            if let Err(error) = part(i) {
+                next.store(parts, Ordering::Relaxed);
+                // Another thread's may be there already.
+                let _ = failed.set(error);
+            }
+        }
+    };
+    pool.in_place_scope(|scope| {
+        for _ in 1..pool.current_num_threads().min(parts) {
+            scope.spawn(|_| take_all());
+        }
+        take_all();
+    });
+    failed.into_inner().map_or(Ok(()), Err)
 }
 
 fn enter(profile: &mut Option<Profile>, stage: &'static str) {

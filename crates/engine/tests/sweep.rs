@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use pellucid_engine::{Control, Error, Feed, Points, Stage, Sweep, Yield};
 use pellucid_graph::differentiate::{differentiate, no_rule};
@@ -34,10 +35,12 @@ impl Points for Uneven {
     }
 }
 
-/// Each row has so many points, 1 / n apart; the threads that ask for them are noted.
+/// Each row has so many points, 1 / n apart; the threads that ask for them are noted, and wait until as many as are expected have asked.
 struct Even {
     points: usize,
+    expected: usize,
     threads: Mutex<HashSet<ThreadId>>,
+    asked: Condvar,
 }
 
 impl Points for Even {
@@ -46,7 +49,11 @@ impl Points for Even {
     }
 
     fn values(&self, _input: usize, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
-        self.threads.lock().unwrap().insert(std::thread::current().id());
+        let mut threads = self.threads.lock().unwrap();
+        threads.insert(std::thread::current().id());
+        self.asked.notify_all();
+        let some_lack = |threads: &mut HashSet<ThreadId>| threads.len() < self.expected;
+        drop(self.asked.wait_timeout_while(threads, Duration::from_secs(20), some_lack).unwrap());
         points.map(|p| p as f64 / self.points as f64).collect()
     }
 
@@ -138,20 +145,20 @@ fn sums_are_those_taken_by_hand_for_any_tile_and_threads() {
 #[test]
 fn the_points_of_few_rows_are_spread_over_threads_where_there_are_enough() {
     let x = rows(2);
-    let run = |points: usize, tile: usize, threads: usize| {
-        let points = Even { points, threads: Mutex::default() };
+    let run = |points: usize, tile: usize, threads: usize, expected: usize| {
+        let points = Even { points, expected, threads: Mutex::default(), asked: Condvar::new() };
         let pool = pool(threads);
         let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
         let found = sweep(2, tile).run(&[x.view()], 2, Some(&points), &control).unwrap();
         (found, points.threads.into_inner().unwrap())
     };
     let own = HashSet::from([std::thread::current().id()]);
-    assert_eq!(run(100, 8, 4).1, own, "short work left its thread");
-    let (want, _) = run(40_000, 64, 1);
+    assert_eq!(run(100, 8, 4, 1).1, own, "short work left its thread");
+    let (want, _) = run(40_000, 64, 1, 1);
     for (tile, threads) in [(8, 2), (5, 3), (64, 4), (1000, 3)] {
-        let (found, asked) = run(40_000, tile, threads);
+        let (found, asked) = run(40_000, tile, threads, threads);
         assert_eq!(found, want, "tile {tile}, {threads} threads: other bits");
-        assert!(asked.is_disjoint(&own), "points are run on the pool's threads");
+        assert!(asked.len() == threads && asked.is_superset(&own), "this thread and others share the points");
     }
 }
 

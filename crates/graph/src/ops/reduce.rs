@@ -61,6 +61,20 @@ impl Reduction {
         };
         Ok(Self { axes, reduced, shape, kept_shape, count })
     }
+
+    /// Folds some function of the elements.
+    fn run<T: Element + Copy>(
+        &self,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+        identity: T,
+        map: impl Fn(T) -> T,
+        combine: impl Fn(T, T) -> T,
+    ) -> OpResult<()> {
+        let x = (data::<T>(inputs, 0)?, view(inputs, 0)?.shape);
+        reduce::reduce(x, &self.reduced, out::<T>(outputs, 0)?, identity, map, combine);
+        Ok(())
+    }
 }
 
 impl Form {
@@ -164,7 +178,7 @@ impl Form {
         finish: impl Fn(T, usize) -> T,
     ) -> OpResult<()> {
         let reduction = self.of_views(inputs)?;
-        self.run(inputs, outputs, T::ZERO, map, T::plus)?;
+        reduction.run(inputs, outputs, T::ZERO, map, T::plus)?;
         for o in out::<T>(outputs, 0)? {
             *o = finish(*o, reduction.count);
         }
@@ -180,10 +194,7 @@ impl Form {
         map: impl Fn(T) -> T,
         combine: impl Fn(T, T) -> T,
     ) -> OpResult<()> {
-        let reduction = self.of_views(inputs)?;
-        let x = (data::<T>(inputs, 0)?, view(inputs, 0)?.shape);
-        reduce::reduce(x, &reduction.reduced, out::<T>(outputs, 0)?, identity, map, combine);
-        Ok(())
+        self.of_views(inputs)?.run(inputs, outputs, identity, map, combine)
     }
 
     /// Computes log(sum(exp(x))) so that no element overflows.
