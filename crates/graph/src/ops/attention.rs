@@ -97,9 +97,7 @@ impl Attention {
             refuse!("too many positions")
         };
         let (column, line) = (b.constant_value(column), b.constant_value(line));
-        let batch = b.shape(filled)[0];
-        let start = b.reshape(filled, &[batch, 1, 1, 1])?;
-        let start = b.shift(start, -(queries as f64))?;
+        let start = b.shift(filled, -(queries as f64))?;
         let own = b.add(start, column)?;
         let ahead = b.sub(line, own)?;
         if let Some(right) = right {
@@ -176,11 +174,14 @@ impl Operator for Attention {
         if let Some(given) = given(3) {
             mask.apply(b, given, keys)?;
         }
-        let filled = given(6).filter(|_| given(4).is_none());
-        self.restrict(b, &mut mask, (queries, keys), past, filled)?;
-        if let Some(filled) = given(6) {
-            let batch = b.shape(filled).first().copied().unwrap_or(1);
-            let filled = b.reshape(filled, &[batch, 1, 1, 1])?;
+        let batch = b.shape(q)[0];
+        let filled = match given(6) {
+            Some(filled) if b.shape(filled) == [batch] => Some(b.reshape(filled, &[batch, 1, 1, 1])?),
+            Some(filled) => refuse!("its counts of keys (input 6) are of shape {:?}, expected [{batch}]", b.shape(filled)),
+            None => None,
+        };
+        self.restrict(b, &mut mask, (queries, keys), past, filled.filter(|_| given(4).is_none()))?;
+        if let Some(filled) = filled {
             let line = b.constant_value(Tensor::vector((0..keys as i64).collect::<Vec<i64>>()));
             let allowed = b.less(line, filled)?;
             mask.allow(b, allowed)?;
@@ -202,7 +203,10 @@ impl Operator for Attention {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::Attention;
+    use crate::Builder;
     use crate::cases::{Case, bools, f64s, i64s, refusal};
     use crate::tensor::Tensor;
 
@@ -262,5 +266,19 @@ mod tests {
         assert!(refusal(op, &[three(), three(), three()]).contains("cannot be cut into 4 heads"));
         let four = |heads| zeros(&[1, heads, 2, 3]);
         assert!(refusal(Attention::default(), &[four(3), four(2), four(2)]).contains("cannot share 2 heads"));
+    }
+
+    #[test]
+    fn counts_of_keys_that_are_not_one_for_each_row_are_refused() {
+        for op in [Attention::default(), Attention { causal: true, ..Attention::default() }] {
+            for counts in [Tensor::scalar(2i64), i64s(&[2, 2])] {
+                let mut b = Builder::new(1);
+                let x = b.constant_value(Tensor::zeros(crate::DType::F64, &[1, 1, 2, 3]).unwrap());
+                let counts = b.constant_value(counts);
+                let inputs = [Some(x), Some(x), Some(x), None, None, None, Some(counts)];
+                let message = b.node(Arc::new(op), &inputs).unwrap_err().0;
+                assert!(message.contains("(input 6) are of shape") && message.contains("expected [1]"), "{message}");
+            }
+        }
     }
 }
