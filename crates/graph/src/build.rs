@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, OpError, OpResult, Result};
 use crate::graph::{Fact, Graph, Node, Value, ValueId};
 use crate::operator::{Arg, Operator};
+use crate::rows::Rows;
 use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements, span};
 
 /// The most elements that a value may have: 2³¹ bytes of `f64`, well above any layer, well below any memory.
@@ -56,6 +57,8 @@ pub struct Builder {
     graph: Graph,
     name: Option<Arc<str>>,
     budget: Budget,
+    /// The same for constants of whole batches, apart from it: a network's values at a baseline leave room for all others.
+    for_rows: Budget,
 }
 
 impl Deref for Builder {
@@ -70,7 +73,7 @@ impl From<Graph> for Builder {
     /// A builder that goes on from a graph.
     fn from(graph: Graph) -> Self {
         let budget = graph.values.iter().filter_map(|v| v.constant.as_ref()).fold(Budget::default(), given);
-        Self { graph, name: None, budget }
+        Self { graph, name: None, budget, for_rows: budget }
     }
 }
 
@@ -82,12 +85,12 @@ impl Builder {
 
     /// An empty graph for batches of `rows` rows, in which no more than `budget` is computed ahead.
     pub fn with_budget(rows: usize, budget: Budget) -> Self {
-        Self { graph: Graph { rows, ..Graph::default() }, name: None, budget }
+        Self { graph: Graph { rows, ..Graph::default() }, name: None, budget, for_rows: budget }
     }
 
     /// A builder that goes on from a graph to find out shapes.
     pub(crate) fn sketch(graph: Graph) -> Self {
-        Self { graph, name: None, budget: Budget::SKETCH }
+        Self { graph, name: None, budget: Budget::SKETCH, for_rows: Budget::SKETCH }
     }
 
     /// Ends the building, with `outputs` as the graph's outputs.
@@ -104,7 +107,7 @@ impl Builder {
 
     /// Adds an input.
     pub fn input(&mut self, name: &str, fact: Fact) -> ValueId {
-        let id = self.add_value(Value { name: None, fact, constant: None, producer: None });
+        let id = self.add_value(Value { name: None, fact, constant: None, rows: None, producer: None });
         self.graph.inputs.push(id);
         self.rename(id, name);
         id
@@ -112,13 +115,19 @@ impl Builder {
 
     /// Adds a constant.
     pub fn constant_value(&mut self, tensor: Tensor) -> ValueId {
-        self.budget = given(self.budget, &tensor);
-        self.computed_value(tensor)
+        self.constant_of_rows(tensor, None)
     }
 
-    fn computed_value(&mut self, tensor: Tensor) -> ValueId {
+    /// Adds a constant for a whole batch, whose rows lie at `rows` and all have the same elements.
+    pub fn constant_of_rows(&mut self, tensor: Tensor, rows: Option<Rows>) -> ValueId {
+        let budget = if rows.is_some() { &mut self.for_rows } else { &mut self.budget };
+        *budget = given(*budget, &tensor);
+        self.computed_value(tensor, rows)
+    }
+
+    fn computed_value(&mut self, tensor: Tensor, rows: Option<Rows>) -> ValueId {
         let fact = Fact::new(tensor.dtype(), tensor.shape());
-        self.add_value(Value { name: None, fact, constant: Some(tensor), producer: None })
+        self.add_value(Value { name: None, fact, constant: Some(tensor), rows, producer: None })
     }
 
     /// Gives a value a name, in place of the one it had.
@@ -159,15 +168,33 @@ impl Builder {
         }
         let known = match op.known(&args) {
             Some(known) => Some(known),
-            None => fold(&*op, &args, &facts, &mut self.budget)?,
+            None => {
+                let of_rows = inputs.iter().flatten().any(|v| self.graph.value(*v).rows.is_some());
+                let budget = if of_rows { &mut self.for_rows } else { &mut self.budget };
+                fold(&*op, &args, &facts, budget)?
+            }
         };
         if let Some(tensors) = known {
-            return Ok(tensors.into_iter().map(|t| self.computed_value(t)).collect());
+            let rows = self.graph.rows_of_constants(&*op, inputs, &facts);
+            let place = |i: usize| rows.get(i).copied().flatten();
+            return Ok(tensors
+                .into_iter()
+                .enumerate()
+                .map(|(i, t)| self.computed_value(t, place(i)))
+                .collect());
         }
         let position = self.graph.nodes.len();
         let outputs: Vec<ValueId> = facts
             .into_iter()
-            .map(|fact| self.add_value(Value { name: None, fact, constant: None, producer: Some(position) }))
+            .map(|fact| {
+                self.add_value(Value {
+                    name: None,
+                    fact,
+                    constant: None,
+                    rows: None,
+                    producer: Some(position),
+                })
+            })
             .collect();
         let name = self.name.clone().unwrap_or_else(|| Arc::from(op.definition().name));
         self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), outputs: outputs.clone() });
@@ -329,6 +356,30 @@ pub fn filled(dtype: DType, shape: &[usize], value: f64) -> Option<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_to_compute_from_a_constant_batch_has_its_rows() {
+        let build = |rows: Option<Rows>| {
+            let mut b = Builder::with_budget(4, Budget { bytes: 1 << 20, work: 0 });
+            let x = b.input("x", Fact::new(DType::F64, &[4, 6]));
+            let base = b.constant_of_rows(Tensor::zeros(DType::F64, &[4, 6]).unwrap(), rows);
+            let weights = b.constant_value(Tensor::new(&[3, 5], vec![0.5; 15]).unwrap());
+            let [here, there] = [x, base].map(|v| {
+                let parts = b.reshape(v, &[4, 2, 3]).unwrap();
+                let turned = b.transpose(parts, &[1, 0, 2]).unwrap();
+                let product = b.matmul(turned, weights).unwrap();
+                b.tanh(product).unwrap()
+            });
+            assert!(b.constant(there).is_none());
+            let less = b.sub(here, there).unwrap();
+            let graph = b.finish(&[less, there]);
+            let found = graph.rows_of_values(&HashMap::from([(x, Rows::BATCH)]));
+            found.map(|rows| [less, there].map(|v| rows[v.index()]))
+        };
+        assert_eq!(build(Some(Rows::BATCH)).unwrap(), [Some(Rows::plain(1)); 2]);
+        let message = build(None).unwrap_err().to_string();
+        assert!(message.contains("mixes the rows"), "{message}");
+    }
 
     #[test]
     fn what_is_computed_on_the_way_is_let_go_of() {

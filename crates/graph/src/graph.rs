@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
 use crate::operator::{Kind, Operator};
+use crate::rows::Rows;
 use crate::tensor::{DType, Tensor, elements};
 
 /// The type and shape of a value.
@@ -62,6 +63,8 @@ pub struct Value {
     pub fact: Fact,
     /// Its elements, where they are constant.
     pub constant: Option<Tensor>,
+    /// Where the rows of a constant lie that was given for a whole batch, or computed from such; they all have the same elements.
+    pub rows: Option<Rows>,
     /// The node that computes it, by position.
     pub producer: Option<usize>,
 }
@@ -218,6 +221,7 @@ impl Graph {
                 name: old.name.clone(),
                 fact: old.fact.clone(),
                 constant: if constant { old.constant.clone() } else { None },
+                rows: old.rows.filter(|_| constant),
                 producer,
             });
             new

@@ -18,7 +18,7 @@ pub fn lower(graph: &Graph, open: &dyn Fn(&Node) -> bool) -> Result<(Graph, Hash
     }
     for (id, value) in graph.values() {
         if let Some(tensor) = &value.constant {
-            let new = b.constant_value(tensor.clone());
+            let new = b.constant_of_rows(tensor.clone(), value.rows);
             if let Some(name) = &value.name {
                 b.rename(new, name);
             }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::build::{Builder, MOST_ELEMENTS};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, OpResult, Result};
 use crate::graph::{Fact, Graph, ValueId};
 use crate::network::{Dim, Network, NetworkNode};
 use crate::operator::Operator;
 use crate::ops::Identity;
-use crate::rows::Rows;
+use crate::rows::{Rows, RowsInput, RowsSite};
 use crate::tensor::{DType, Tensor, span};
 use crate::units::Recognised;
 
@@ -324,39 +324,30 @@ fn refused(node: &NetworkNode, op: &Arc<dyn Operator>, message: String) -> crate
 
 impl Graph {
     /// Where the rows of every value lie, from those of the inputs; an error naming the node that mixes rows. A single row mixes with none.
+    ///
+    /// Values that are computed from constants alone, when the graph runs, have rows where those constants have some.
     pub fn rows_of_values(&self, inputs: &HashMap<ValueId, Rows>) -> Result<Vec<Option<Rows>>> {
-        use crate::rows::{RowsInput, RowsSite};
         let mut rows: Vec<Option<Rows>> = vec![None; self.values.len()];
         for (id, r) in inputs {
             rows[id.index()] = Some(*r);
         }
         for node in &self.nodes {
-            if node.present().all(|v| rows[v.index()].is_none()) {
-                continue;
-            }
-            let site_inputs: Vec<Option<RowsInput<'_>>> = node
-                .inputs
-                .iter()
-                .map(|v| {
-                    v.map(|v| {
-                        let value = self.value(v);
-                        RowsInput {
-                            fact: &value.fact,
-                            rows: rows[v.index()],
-                            constant: value.constant.as_ref(),
-                        }
-                    })
-                })
-                .collect();
             let outputs: Vec<&Fact> = node.outputs.iter().map(|o| self.fact(*o)).collect();
-            let site = RowsSite { rows: self.rows, inputs: &site_inputs, outputs: &outputs };
-            // There is nothing to mix a single row with, and a scalar has no axis that an operator could ask for.
-            let whole = || outputs.iter().map(|o| Some(Rows::whole(&o.shape))).collect();
-            let scalar = site_inputs.iter().flatten().any(|x| x.rows.is_some() && x.fact.shape.is_empty());
-            let asked = if scalar { Ok(whole()) } else { node.op.rows(&site) };
+            let own = |v: ValueId| rows[v.index()];
+            let with_constants = |v: ValueId| own(v).or_else(|| self.rows_of_constant(v));
+            let ask = |place: &dyn Fn(ValueId) -> Option<Rows>| {
+                self.rows_of_node(&*node.op, &node.inputs, &outputs, place)
+            };
+            let asked = if node.present().any(|v| own(v).is_some()) {
+                // A constant that is the same for all rows may stand where no rows may.
+                ask(&own).or_else(|e| ask(&with_constants).map_err(|_| e))
+            } else if node.present().any(|v| with_constants(v).is_some()) {
+                Ok(ask(&with_constants).unwrap_or_default())
+            } else {
+                continue;
+            };
             let found = match asked {
                 Ok(found) => found,
-                Err(_) if self.rows == 1 => whole(),
                 Err(e) => {
                     let (node, operator) = (node.name.to_string(), node.op.definition().name);
                     return Err(ErrorKind::RowsMix { node, operator, reason: e.0 }.into());
@@ -367,5 +358,53 @@ impl Graph {
             }
         }
         Ok(rows)
+    }
+
+    /// Where the rows of constants lie that an operator computes from others, as far as it says so.
+    pub(crate) fn rows_of_constants(
+        &self,
+        op: &dyn Operator,
+        inputs: &[Option<ValueId>],
+        outputs: &[Fact],
+    ) -> Vec<Option<Rows>> {
+        let place = |v: ValueId| self.rows_of_constant(v);
+        if inputs.iter().flatten().all(|v| place(*v).is_none()) {
+            return Vec::new();
+        }
+        let facts: Vec<&Fact> = outputs.iter().collect();
+        self.rows_of_node(op, inputs, &facts, &place).unwrap_or_default()
+    }
+
+    /// A single row needs no place.
+    fn rows_of_constant(&self, v: ValueId) -> Option<Rows> {
+        self.value(v).rows.filter(|_| self.rows > 1)
+    }
+
+    /// Where the rows of an operator's outputs lie, from those of its inputs.
+    fn rows_of_node(
+        &self,
+        op: &dyn Operator,
+        inputs: &[Option<ValueId>],
+        outputs: &[&Fact],
+        place: &dyn Fn(ValueId) -> Option<Rows>,
+    ) -> OpResult<Vec<Option<Rows>>> {
+        let inputs: Vec<Option<RowsInput<'_>>> = inputs
+            .iter()
+            .map(|v| {
+                v.map(|v| {
+                    let value = self.value(v);
+                    RowsInput { fact: &value.fact, rows: place(v), constant: value.constant.as_ref() }
+                })
+            })
+            .collect();
+        // There is nothing to mix a single row with, and a scalar has no axis that an operator could ask for.
+        let whole = || outputs.iter().map(|o| Some(Rows::whole(&o.shape))).collect();
+        if inputs.iter().flatten().any(|x| x.rows.is_some() && x.fact.shape.is_empty()) {
+            return Ok(whole());
+        }
+        match op.rows(&RowsSite { rows: self.rows, inputs: &inputs, outputs }) {
+            Err(_) if self.rows == 1 => Ok(whole()),
+            found => found,
+        }
     }
 }

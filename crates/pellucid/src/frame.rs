@@ -219,7 +219,11 @@ impl Setup<'_> {
             return self.baseline(frame, start.input, x, &baseline);
         }
         if baseline == InputBaseline::Zero {
-            return frame.b.zeros_like(start.value).map_err(refused);
+            let fact = frame.b.fact(start.value);
+            let zeros = Tensor::zeros(fact.dtype, &fact.shape);
+            let zeros = zeros.ok_or_else(|| Error::Baseline("its embedding is too large".to_owned()))?;
+            let rows = frame.rows_of(start.value);
+            return Ok(frame.b.constant_of_rows(zeros, rows));
         }
         let ids = self.baseline(frame, start.input, x, &baseline)?;
         let embedded = frame.b.replay(&[(x, ids)], &[start.value])?;
@@ -228,17 +232,19 @@ impl Setup<'_> {
 
     fn baseline(&self, frame: &mut Frame, i: usize, x: ValueId, baseline: &InputBaseline) -> Result<ValueId> {
         let fact = frame.b.fact(x).clone();
+        // An input without dimensions is one value for all rows.
+        let batch = (!fact.shape.is_empty()).then_some(Rows::BATCH);
         let name = self.model.input_names().get(i).copied().unwrap_or_default();
         let row = match baseline {
             InputBaseline::Zero => {
                 let zeros = Tensor::zeros(fact.dtype, &fact.shape);
                 let zeros = zeros.ok_or_else(|| Error::Baseline(format!("input {name:?} is too large")))?;
-                return Ok(frame.b.constant_value(zeros));
+                return Ok(frame.b.constant_of_rows(zeros, batch));
             }
             InputBaseline::Text(text) if fact.dtype == DType::String => {
                 let all = Tensor::new(&fact.shape, vec![text.clone(); fact.len()]);
                 let all = all.ok_or_else(|| Error::Baseline(format!("input {name:?} is too large")))?;
-                return Ok(frame.b.constant_value(all));
+                return Ok(frame.b.constant_of_rows(all, batch));
             }
             InputBaseline::Text(_) => {
                 return Err(Error::Baseline(format!(
@@ -262,7 +268,7 @@ impl Setup<'_> {
         let all: Vec<f64> = row.iter().copied().cycle().take(fact.len()).collect();
         let tensor =
             tensor_of(&fact, &all).map_err(|why| Error::Baseline(format!("input {name:?} {why}")))?;
-        Ok(frame.b.constant_value(tensor))
+        Ok(frame.b.constant_of_rows(tensor, batch))
     }
 }
 

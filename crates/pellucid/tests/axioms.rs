@@ -179,6 +179,36 @@ fn bits_do_not_depend_on_threads_tile_order_or_neighbours() {
 }
 
 #[test]
+fn a_batch_of_baselines_too_large_to_be_run_ahead_is_run_with_the_rows() {
+    // Values of 4 MB for each row: those of a few rows at the baseline are more than is computed ahead.
+    let (wide, deep) = (1 << 20, 40);
+    let mut n = Network::new();
+    let batch = Dim::Symbol("batch".into());
+    let mut x = n.add_input("x", DType::F32, &[batch.clone(), Dim::Fixed(wide)]).unwrap();
+    for i in 0..deep {
+        let name = format!("tanh{i}");
+        x = n.add_node(&name, ops::Tanh, &[x], &name).unwrap();
+    }
+    let mean = ops::ReduceMean { keep: true, noop_with_empty_axes: false };
+    let axes = n.add_constant("axes", Tensor::vector(vec![1i64])).unwrap();
+    let y = n.add_node("mean", mean, &[x, axes], "y").unwrap();
+    n.add_output(y, DType::F32, &[batch, Dim::Fixed(1)]);
+    let model = Model::from_network(n).unwrap();
+    let data: Vec<f32> = (0..3 * wide).map(|i| (i as f32 * 0.37).sin()).collect();
+    for json in [r#"{"name": "integrated_gradients", "n_steps": 2}"#, r#"{"name": "deep_lift"}"#] {
+        let asked = Spec { baseline: Baseline::Scalar(0.25), ..Spec::new(method(json)) };
+        let run = |rows: usize, data: &[f32]| {
+            let x = Tensor::new(&[rows, wide], data.to_vec()).unwrap();
+            explain(&model, &asked, &Batch::new(vec![x])).attributions.remove(0)
+        };
+        let all = bits(&run(3, &data));
+        for (row, (data, all)) in data.chunks(wide).zip(all.chunks(wide)).enumerate() {
+            assert!(bits(&run(1, data)) == all, "{json}: row {row} has other bits alone");
+        }
+    }
+}
+
+#[test]
 fn targets_choose_what_their_names_say() {
     let model = seeded(&[6, 10, 4], "tanh", Some("softmax"), 4);
     let batch = Batch { labels: Some(vec![3, 1, 0]), ..Batch::new(vec![seeded_rows(3, 6, 2)]) };
