@@ -145,6 +145,31 @@ fn inspect_lists_all_that_no_gradient_passes() {
 }
 
 #[test]
+fn classes_have_the_labels_of_the_classifier_in_the_file() {
+    let place = Place::new();
+    let words = shared("graph/tests/data/sklearn/logistic-words-zipmap.onnx");
+    place.write(
+        "rows.csv",
+        "a,b,c,d,class,number\n3,1,0.5,2,high,1\n-3,1,-2,0,low,0\n0.1,0,0.2,0,nothing,0\n",
+    );
+    let columns = ["--features", "a,b,c,d"];
+    let run = |rest: &[&str]| place.run(&[rest, &columns].concat());
+    let judged = run(&["evaluate", &words, "rows.csv", "--label", "class", "--rows", "0,1"]);
+    for word in ["high", "low", "middle"] {
+        assert!(judged.code == 0 && judged.stdout.contains(word), "{} {}", judged.stdout, judged.stderr);
+    }
+    let explained = run(&[
+        "explain", &words, "rows.csv", "--rows", "0", "--target", "middle", "--format", "jsonl", "-o", "-",
+    ]);
+    let row: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
+    assert_eq!(row["target"], "middle");
+    assert!(["high", "low", "middle"].contains(&row["predicted"].as_str().unwrap()), "{row}");
+    run(&["explain", &words, "rows.csv", "--target", "1.5"]).refused(2, &["high", "low", "middle"]);
+    run(&["evaluate", &words, "rows.csv", "--label", "class"]).refused(3, &["nothing", "high, low, middle"]);
+    run(&["evaluate", &words, "rows.csv", "--label", "number"]).refused(3, &["\"1\"", "high, low, middle"]);
+}
+
+#[test]
 fn inspect_lists_every_node_that_refuses_its_inputs() {
     let place = Place::new();
     let mut network = Network::new();

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use pellucid::Model;
-use pellucid::graph::Dim;
+use pellucid::graph::{Attribute, Dim, Network, Operator};
 use pellucid_data::image::ImageRecord;
 use pellucid_data::metadata::{KEY, Metadata};
 use pellucid_data::split::Split;
 use pellucid_data::steps::Preprocessing;
 use pellucid_data::target::{Target, Task};
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A model file, opened.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct OpenModel {
     metadata: Option<Metadata>,
     split: Option<Split>,
     classes: Option<Vec<String>>,
+    /// Those that the nodes of a classifier name.
+    labels: Vec<String>,
 }
 
 impl OpenModel {
@@ -41,7 +43,8 @@ impl OpenModel {
             Some(record) => record.split().map_err(|e| e.in_file(&name(path)))?,
             None => None,
         };
-        Ok(Self { path: path.to_path_buf(), model, metadata, split, classes: None })
+        let labels = labels(model.network());
+        Ok(Self { path: path.to_path_buf(), model, metadata, split, classes: None, labels })
     }
 
     /// The file.
@@ -79,8 +82,31 @@ impl OpenModel {
         self.metadata.as_ref()?.images.as_ref()
     }
 
-    /// The names of the classes by number, as given or as the file has them; empty where they are not known.
+    /// The names of the classes by number, as given or as the file's record or its nodes have them; empty where they are not known.
     pub fn class_names(&self) -> Vec<String> {
+        let named = self.recorded_class_names();
+        if named.is_empty() && !self.is_regression() { self.labels.clone() } else { named }
+    }
+
+    /// Whether the nodes of a classifier say which label each class has.
+    pub(crate) fn has_labels(&self) -> bool {
+        !self.labels.is_empty() && self.recorded_class_names().is_empty()
+    }
+
+    /// The number of the class that has a label there.
+    pub(crate) fn class_labelled(&self, label: &str, data: &Path) -> Result<f64> {
+        match self.class_names().iter().position(|c| c == label) {
+            Some(class) => Ok(class as f64),
+            None => Err(Error::input(format!(
+                "{}: {label:?} is no class of the model; it has {}",
+                data.display(),
+                crate::rows::listed(&self.class_names())
+            ))),
+        }
+    }
+
+    /// Those that are given, or in the file's record.
+    pub(crate) fn recorded_class_names(&self) -> Vec<String> {
         match (&self.classes, self.target(), self.images()) {
             (Some(given), ..) => given.clone(),
             (None, Some(target), _) => target.class_names(),
@@ -121,4 +147,20 @@ fn unrepeated(error: ErrorKind) -> ErrorKind {
 /// A path as errors of tables name it.
 pub(crate) fn name(path: &Path) -> std::sync::Arc<str> {
     std::sync::Arc::from(path.to_string_lossy())
+}
+
+/// The labels of the classes as a file's ZipMap or classifiers have them, if all have the same.
+fn labels(network: &Network) -> Vec<String> {
+    let of = |op: &dyn Operator| {
+        let attributes = op.attributes();
+        let text = |name: &str| match attributes.get(name)? {
+            Attribute::Texts(texts) => Some(texts.clone()),
+            Attribute::Ints(numbers) => Some(numbers.iter().map(i64::to_string).collect()),
+            _ => None,
+        };
+        ["classlabels_strings", "classlabels_int64s", "classlabels_ints"].into_iter().find_map(text)
+    };
+    let mut all = network.nodes().iter().filter_map(|n| of(&**n.op.as_ref().ok()?));
+    let first = all.next().unwrap_or_default();
+    if all.all(|other| other == first) { first } else { Vec::new() }
 }

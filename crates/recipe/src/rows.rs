@@ -284,6 +284,17 @@ impl<'m> TableReader<'m> {
             (Some(_), Some(target)) if self.label.as_deref() == Some(target.column()) => {
                 target.encode(&taken)?.into_iter().map(|v| v.map(|v| target.decode(v))).collect()
             }
+            (Some(label), _) if self.model.has_labels() => {
+                let column = taken.column(label)?;
+                let label = |r| match (column.text(r), column.number(r)) {
+                    (Some(text), _) => self.model.class_labelled(text, &self.path).map(Some),
+                    (None, Some(number)) => {
+                        self.model.class_labelled(&number.to_string(), &self.path).map(Some)
+                    }
+                    (None, None) => Ok(None),
+                };
+                (0..rows).map(label).collect::<Result<_>>()?
+            }
             (Some(label), _) => {
                 let column = taken.column(label)?;
                 if matches!(column.values(), Values::Text(_)) {

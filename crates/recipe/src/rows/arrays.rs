@@ -39,13 +39,15 @@ impl ArrayReader {
                     Error::input(message)
                 })?;
                 let labels = arrays.swap_remove(place).1;
+                let of_labels = |labels: Vec<f64>| match model.has_labels() {
+                    true => labels.iter().map(|v| model.class_labelled(&v.to_string(), path)).collect(),
+                    false => Ok(labels),
+                };
                 let numbers =
                     labels.to_f64().or_else(|| Some(labels.to_i64()?.iter().map(|&i| i as f64).collect()));
-                Some(
-                    numbers.ok_or_else(|| {
-                        Error::input(format!("{}: {name:?} holds no numbers", path.display()))
-                    })?,
-                )
+                let numbers = numbers
+                    .ok_or_else(|| Error::input(format!("{}: {name:?} holds no numbers", path.display())))?;
+                Some(of_labels(numbers)?)
             }
         };
         let inputs = inputs(model, path, arrays)?;
