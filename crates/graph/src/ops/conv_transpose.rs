@@ -88,7 +88,8 @@ impl Convolving for ConvTranspose {
                 (Some(wanted), mode) => {
                     let wide = wanted[i] as i64;
                     let total = (reach - wide).max(0);
-                    (wide, mode.before(total))
+                    // All modes but SAME_UPPER, also that of no padding, have the larger half before.
+                    (wide, if mode == AutoPad::SameUpper { total / 2 } else { total - total / 2 })
                 }
                 (None, AutoPad::NotSet) => {
                     let (before, after) = self.window.pads(i, rank)?;
@@ -194,6 +195,7 @@ mod tests {
                 .expect(f64s(&[1, 1, 5], &[101.0, 101.0, 111.0, 110.0, 110.0])),
             shaped("SAME_UPPER").expect(f64s(&[1, 1, 4], &[1.0, 1.0, 11.0, 10.0])),
             shaped("SAME_LOWER").expect(f64s(&[1, 1, 4], &[1.0, 11.0, 10.0, 10.0])),
+            shaped("NOTSET").expect(f64s(&[1, 1, 4], &[1.0, 11.0, 10.0, 10.0])),
             of(1, &[], &[], &[], &[]).random(&[2, 3, 4, 5]).random(&[3, 4, 3, 2]).random(&[4]),
             of(1, &[2, 2], &[], &[1, 1, 1, 1], &[1, 0]).random(&[2, 3, 4, 5]).random(&[3, 2, 3, 3]),
             of(1, &[3, 2], &[2, 1], &[0, 2, 1, 0], &[]).random(&[3, 2, 3, 4]).random(&[2, 3, 2, 4]).random(&[3]),
