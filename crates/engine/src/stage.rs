@@ -121,6 +121,8 @@ pub struct Stage {
     pub(crate) feeds: Vec<Feed>,
     pub(crate) inputs: Vec<Layout>,
     pub(crate) outputs: Vec<Layout>,
+    /// Whether places that no point is fed to may hold anything.
+    pub(crate) takes_anything: bool,
     /// Whether points lie side by side.
     pub(crate) columns: bool,
     /// For each input, whether it is a product with units that run by their knots.
@@ -162,8 +164,10 @@ impl Stage {
         };
         let output_rows: Vec<Option<Rows>> =
             graph.outputs().iter().enumerate().map(|x| rows[x.1.index()].or_else(|| repeated(x))).collect();
+        let takes_anything = takes_anything(graph);
         Ok(Self {
-            plan: Plan::with_inputs(graph, !takes_anything(graph))?,
+            plan: Plan::with_inputs(graph, !takes_anything)?,
+            takes_anything,
             feeds: feeds.to_vec(),
             inputs: graph.inputs().iter().zip(input_rows).map(|(&id, r)| layout(id, *r)).collect(),
             outputs: graph.outputs().iter().zip(&output_rows).map(|(&id, r)| layout(id, *r)).collect(),
@@ -192,8 +196,9 @@ impl Stage {
             Ok(Self { columns: true, ..Self::new(graph, feeds, &input_rows, constant_rows)? })
         };
         match (points >= hinge::FEWEST).then(|| hinge::cut(&turned, feeds)).flatten() {
+            // Products take any number.
             Some(hinge::Cut { graph, feeds, ahead, behind }) => {
-                Ok(Self { ahead, behind, ..in_columns(&graph, &feeds)? })
+                Ok(Self { ahead, behind, takes_anything: true, ..in_columns(&graph, &feeds)? })
             }
             None => in_columns(&turned, feeds),
         }

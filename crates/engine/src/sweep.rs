@@ -374,6 +374,16 @@ impl Job<'_> {
                     self.feed_points(stage, space, i, points, first, segment, before, knots)?;
                 }
             }
+            if let Some(last) = segments.last().filter(|_| !stage.takes_anything) {
+                // Places that the tile lacks repeat its last point.
+                for place in last.place + last.count..stage.plan.rows() {
+                    let again = Segment { first: last.first + last.count - 1, count: 1, place, ..*last };
+                    for i in 0..stage.feeds.len() {
+                        let mut knots = Knots::default();
+                        self.feed_points(stage, space, i, points, first, &again, before, &mut knots)?;
+                    }
+                }
+            }
             stage.plan.run(space, profile.as_mut())?;
             for (s, segment) in segments.iter().enumerate() {
                 let row = first + segment.group.local;

@@ -468,6 +468,39 @@ fn feature_groups_reach_across_inputs() {
 }
 
 #[test]
+fn a_category_for_each_row_is_replaced_where_no_other_text_may_stand() {
+    let mut n = Network::new();
+    let x = n.add_input("x", DType::String, &[symbol("batch"), Dim::Fixed(2)]).unwrap();
+    let encoder = ops::OneHotEncoder::of_texts(vec!["a".to_owned(), "b".to_owned()], false);
+    let hot = n.add_node("hot", encoder, &[x], "hot").unwrap();
+    let weights = Tensor::new(&[2, 2, 1], vec![1.0f32, 3.0, 10.0, 40.0]).unwrap();
+    let weights = n.add_constant("weights", weights.reshaped(&[1, 2, 2]).unwrap()).unwrap();
+    let product = n.add_node("product", ops::Mul, &[hot, weights], "product").unwrap();
+    let axes = n.add_constant("axes", Tensor::vector(vec![1i64, 2])).unwrap();
+    let sum = ops::ReduceSum { keep: false, noop_with_empty_axes: false };
+    let y = n.add_node("sum", sum, &[product, axes], "y").unwrap();
+    n.add_output(y, DType::F32, &[symbol("batch")]);
+    let model = Model::from_network(n).unwrap();
+    let texts =
+        |t: &[&str]| Tensor::new(&[t.len() / 2, 2], t.iter().map(|s| (*s).to_owned()).collect()).unwrap();
+    let asked = Spec {
+        inputs: [(
+            "x".to_owned(),
+            InputSpec { baseline: Some(InputBaseline::Text("a".into())), ..InputSpec::explained() },
+        )]
+        .into(),
+        ..spec(method(r#"{"name": "feature_ablation"}"#))
+    };
+    // A tile has room for more points than one row has, and no text is a category by itself.
+    for (rows, want) in
+        [(vec!["b", "b"], vec![2.0, 30.0]), (vec!["b", "a", "a", "b"], vec![2.0, 0.0, 0.0, 30.0])]
+    {
+        let found = explain(&model, &asked, &Batch::new(vec![texts(&rows)]));
+        assert_eq!(found.attributions[0].to_f64().unwrap(), want, "{rows:?}");
+    }
+}
+
+#[test]
 fn ids_that_no_embedding_takes_are_refused_with_what_to_do() {
     let model = two_inputs(DType::I64);
     let batch = Batch::new(vec![floats(&[2, 4], 1), ids(&[2, 3], 3, 1)]);
