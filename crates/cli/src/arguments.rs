@@ -283,7 +283,7 @@ pub(crate) struct What {
     /// The layer that is attributed to, for methods that have one; `pellucid inspect` lists them.
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Option<String>,
-    /// Inputs of the model that are explained; by default those of floats, and those of ids from their embedding on.
+    /// Inputs of the model that are explained too, besides those of floats, and those of ids from their embedding on.
     #[arg(long, value_name = "INPUTS", value_delimiter = ',')]
     pub(crate) explained: Vec<String>,
     /// Inputs of the model that are held fixed, such as a mask.

@@ -202,6 +202,9 @@ fn sub_folders_are_classes() {
     assert!(text.contains("green/1.png") && text.contains("in truth green"), "{text}");
     let ran = place.run(&["explain", "known.onnx", "photos", "--label", "folder"]);
     ran.refused(3, &["photos", "no picture in sub-folders"]);
+    place
+        .run(&["explain", "known.onnx", "labelled"])
+        .refused(3, &["labelled", "no picture", "label \"folder\""]);
     let csv = explain(&place, &["known.onnx", "labelled", "--label", "folder", "--format", "csv"]).stdout;
     assert_eq!(fields(&csv)[1][4], "green");
     place.write("names.txt", "x\ny\nz\n");

@@ -16,6 +16,19 @@ use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements, span};
 /// The most elements that a value may have: 2³¹ bytes of `f64`, well above any layer, well below any memory.
 pub(crate) const MOST_ELEMENTS: usize = 1 << 28;
 
+/// The most bytes of a constant that an operator makes up: a mask, a window, a grid.
+const MOST_MADE: usize = 1 << 28;
+
+/// Refuses to make up a constant that is too large.
+pub(crate) fn makeable(shape: &[usize], dtype: DType) -> OpResult<()> {
+    match span(shape).and_then(|n| n.checked_mul(dtype.size())) {
+        Some(bytes) if bytes <= MOST_MADE => Ok(()),
+        _ => crate::refuse!(
+            "it would make up a constant of shape {shape:?}, which has more than {MOST_MADE} bytes"
+        ),
+    }
+}
+
 /// What may still be computed while a graph is built. A constant that would exceed it is computed when the graph runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {

@@ -47,10 +47,11 @@ pub fn differentiate(
 }
 
 fn not_differentiable(node: &Node) -> crate::Error {
+    let definition = node.op.definition();
     ErrorKind::NotDifferentiable {
         node: node.name.to_string(),
-        operator: node.op.definition().name,
-        reason: format!(": {}", node.op.definition().derivative),
+        operator: definition.name,
+        reason: format!(": {}", definition.derivative.trim_start_matches("none: ")),
     }
     .into()
 }

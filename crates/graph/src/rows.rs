@@ -33,6 +33,11 @@ impl Rows {
         Self { axis: 0, outer: shape.first().copied().unwrap_or(1), inner: 1 }
     }
 
+    /// The same for a single row, if that lies there in a value of this shape; else the whole.
+    pub(crate) fn of_one(self, shape: &[usize]) -> Self {
+        if shape.get(self.axis) == Some(&(self.outer * self.inner)) { self } else { Self::whole(shape) }
+    }
+
     /// In the flat, row-major data: how many blocks hold all rows, and how many elements a row has in each.
     pub fn flat(self, shape: &[usize], rows: usize) -> (usize, usize) {
         let before: usize = shape[..self.axis].iter().product();

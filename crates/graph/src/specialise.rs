@@ -403,8 +403,13 @@ impl Graph {
             return Ok(whole());
         }
         match op.rows(&RowsSite { rows: self.rows, inputs: &inputs, outputs }) {
+            Ok(found) if self.rows > 1 => Ok(found),
+            // Whose axis is now of another size is the whole too.
+            Ok(found) => {
+                Ok(found.into_iter().zip(outputs).map(|(r, o)| r.map(|r| r.of_one(&o.shape))).collect())
+            }
             Err(_) if self.rows == 1 => Ok(whole()),
-            found => found,
+            refused => refused,
         }
     }
 }

@@ -86,7 +86,7 @@ impl Results {
 pub(crate) fn shape_of_source(frame: &Frame, source: ValueId) -> Vec<usize> {
     let fact: &Fact = frame.b.fact(source);
     match frame.rows_of(source) {
-        Some(Rows::BATCH) => fact.shape[1..].to_vec(),
+        Some(Rows::BATCH) => fact.shape.get(1..).unwrap_or(&[]).to_vec(),
         Some(rows) => {
             let (outer, each) = rows.flat(&fact.shape, frame.count());
             vec![outer * each]

@@ -139,6 +139,13 @@ impl Task<'_> {
         };
         let output = numbers(&compiled.outputs);
         let baseline_output = compiled.baseline_outputs.as_deref().map(numbers);
+        if let Some(values) = output.iter().chain(baseline_output.iter().flatten()).find(|v| v.len() != rows)
+        {
+            return Err(Error::Spec(format!(
+                "the explained output has {} values for {rows} rows: it is not computed from each",
+                values.len()
+            )));
+        }
         let attributions = self.attributions(&found, rows)?;
         let check = match (&baseline_output, compiled.complete) {
             (Some(base), true) => {

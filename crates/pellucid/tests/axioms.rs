@@ -264,6 +264,57 @@ fn scales_are_stated_and_related_as_they_should() {
 }
 
 #[test]
+fn a_scalar_of_one_row_is_a_layer() {
+    let mut n = Network::new();
+    let x = n.add_input("x", DType::F32, &[Dim::Fixed(1), Dim::Fixed(1)]).unwrap();
+    let none = n.add_constant("none", Tensor::vector(Vec::<i64>::new())).unwrap();
+    let shape = ops::Reshape { allow_zero: false };
+    let scalar = n.add_node("scalar", shape, &[x, none], "scalar").unwrap();
+    let three = n.add_constant("three", Tensor::vector(vec![1.0f32, 2.0, 4.0])).unwrap();
+    let sum = n.add_node("sum", ops::Add, &[scalar, three], "sum").unwrap();
+    let axes = n.add_constant("axes", Tensor::vector(vec![0i64])).unwrap();
+    let least = ops::ReduceMin { keep: true, noop_with_empty_axes: false };
+    let least = n.add_node("least", least, &[sum, axes], "least").unwrap();
+    let square = n.add_constant("square", Tensor::vector(vec![1i64, 1])).unwrap();
+    let y = n.add_node("y", shape, &[least, square], "y").unwrap();
+    n.add_output(y, DType::F32, &[Dim::Fixed(1), Dim::Fixed(1)]);
+    let model = Model::from_network(n).unwrap();
+    let batch = Batch::new(vec![Tensor::new(&[1, 1], vec![0.5f32]).unwrap()]);
+    for (layer, value) in [("scalar", 0.5), ("least", 1.5)] {
+        for (name, want) in [
+            ("layer_activation", value),
+            ("layer_gradient_x_activation", value),
+            ("layer_conductance", 0.499455),
+        ] {
+            let asked = Spec {
+                layer: Some(layer.to_owned()),
+                ..Spec::new(method(&format!("{{\"name\": \"{name}\"}}")))
+            };
+            let found = explain(&model, &asked, &batch).attributions[0].to_f64().unwrap();
+            assert!(found.len() == 1 && (found[0] - want).abs() < 1e-6, "{name} of {layer}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_output_that_is_not_computed_from_each_row_is_refused() {
+    let mut n = Network::new();
+    let shape = [Dim::Fixed(3), Dim::Fixed(4)];
+    let x = n.add_input("x", DType::F32, &shape).unwrap();
+    let own = n.add_constant("own", Tensor::new(&[3, 1], vec![1.0f32, 2.0, 3.0]).unwrap()).unwrap();
+    n.add_node("read", ops::Relu, &[x], "read").unwrap();
+    let y = n.add_node("y", ops::Mul, &[own, own], "y").unwrap();
+    n.add_output(y, DType::F32, &[Dim::Fixed(3), Dim::Fixed(1)]);
+    let model = Model::from_network(n).unwrap();
+    let batch = Batch::new(vec![Tensor::new(&[3, 4], vec![0.5f32; 12]).unwrap()]);
+    for name in ["saliency", "integrated_gradients", "deep_lift"] {
+        let asked = Spec::new(method(&format!("{{\"name\": \"{name}\"}}")));
+        let error = model.explain(&asked, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("not computed from each"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_what_can() {
     let model: Model = seeded(&[6, 10, 4], "tanh", None, 4);
     let batch = Batch::new(vec![seeded_rows(3, 6, 2)]);

@@ -94,7 +94,13 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn not_empty(this: ImageFolder, path: &Path, where_: &str) -> Result<ImageFolder> {
     if this.files.is_empty() {
-        let what = format!("no picture{where_}: expected files ending in {}", ENDINGS.join(", "));
+        let folders = where_.is_empty() && listed(path)?.iter().any(|p| p.is_dir());
+        let hint = if folders {
+            "; sub-folders are read where they are the classes, with the label \"folder\""
+        } else {
+            ""
+        };
+        let what = format!("no picture{where_}: expected files ending in {}{hint}", ENDINGS.join(", "));
         return Err(at(ErrorKind::TooFewRows(what).into(), path));
     }
     Ok(this)

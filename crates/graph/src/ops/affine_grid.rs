@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::composite::through_body;
 use crate::attributes::{Attribute, Attributes};
-use crate::build::Builder;
+use crate::build::{Builder, makeable};
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::operator::{Definition, Kind, Operator};
 use crate::refuse;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// AffineGrid's entry in the table.
 pub static DEFINITION: Definition = Definition {
@@ -64,8 +64,8 @@ impl Operator for AffineGrid {
         if !(n == 2 || n == 3) || rows != n || columns != n + 1 {
             refuse!("maps of shape {:?} are not those of {n} dimensions", b.shape(theta));
         }
-        let points = crate::tensor::elements(space).filter(|&p| p <= crate::build::MOST_ELEMENTS / 4);
-        let Some(points) = points else { refuse!("a grid of {space:?} is too large") };
+        makeable(&[&[n + 1], space].concat(), DType::F64)?;
+        let points: usize = space.iter().product();
         // Homogeneous points, the last dimension's coordinate first: [n + 1, points].
         let mut grid = Vec::with_capacity((n + 1) * points);
         for axis in (0..n).rev() {

@@ -1,7 +1,7 @@
 //! Scaled dot-product attention: the body that every attention operator lowers to.
 
 use super::{IsInf, Not, ReduceMax, Softmax, Tanh};
-use crate::build::Builder;
+use crate::build::{Builder, makeable};
 use crate::error::OpResult;
 use crate::graph::ValueId;
 use crate::refuse;
@@ -57,6 +57,7 @@ impl Mask {
         }
         let mut rest = leading.to_vec();
         rest.push(keys - last);
+        makeable(&rest, b.fact(mask).dtype)?;
         let filler = match b.fact(mask).dtype {
             DType::Bool => Tensor::zeros(DType::Bool, &rest),
             dtype => crate::build::filled(dtype, &rest, f64::NEG_INFINITY),
@@ -188,7 +189,8 @@ pub(crate) fn window(
     left: Option<i64>,
     right: Option<i64>,
 ) -> OpResult<ValueId> {
-    let mut allowed = Vec::with_capacity(queries.saturating_mul(keys).min(crate::build::MOST_ELEMENTS));
+    makeable(&[queries, keys], DType::Bool)?;
+    let mut allowed = Vec::with_capacity(queries * keys);
     for i in 0..queries as i64 {
         for j in 0..keys as i64 {
             let ahead = j - i - offset;

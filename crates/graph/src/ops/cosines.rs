@@ -1,6 +1,7 @@
 //! What the window functions share: a sum of cosines over a given length.
 
-use crate::build::{Builder, MOST_ELEMENTS};
+use super::support::said;
+use crate::build::{Builder, MOST_ELEMENTS, makeable};
 use crate::error::OpResult;
 use crate::graph::ValueId;
 use crate::refuse;
@@ -17,8 +18,9 @@ pub(crate) fn window(
     let given = b.constant(size).and_then(Tensor::to_i64);
     let size = match given.as_deref() {
         Some(&[n]) if (0..=MOST_ELEMENTS as i64).contains(&n) => n as usize,
-        other => refuse!("its size is {other:?}, expected one constant number up to {MOST_ELEMENTS}"),
+        other => refuse!("its size is {}, expected one constant number up to {MOST_ELEMENTS}", said(other)),
     };
+    makeable(&[size], DType::F64)?;
     let n = if periodic { size as f64 } else { size as f64 - 1.0 };
     let value = |k: usize| {
         if n == 0.0 {

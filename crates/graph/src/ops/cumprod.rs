@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Split;
 use super::composite::through_body;
 use super::support::axis as checked_axis;
+use super::support::said;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
@@ -72,7 +73,7 @@ impl Operator for CumProd {
         let &[Some(x), Some(along)] = inputs else { refuse!("it needs two inputs") };
         let axis = match b.constant(along).and_then(Tensor::to_i64).as_deref() {
             Some(&[one]) => checked_axis(one, b.shape(x).len())?,
-            other => refuse!("its axis (input 1) is {other:?}, expected one constant number"),
+            other => refuse!("its axis (input 1) is {}, expected one constant number", said(other)),
         };
         let size = b.shape(x)[axis];
         if size > MOST {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::composite::runs_through_body;
-use super::support::fact;
+use super::support::{fact, said};
 use super::window;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -43,7 +43,7 @@ pub struct DepthToSpace {
 pub(super) fn attributes(node: &Import<'_>, mode: &str) -> OpResult<(usize, bool)> {
     let block = match node.int("blocksize")? {
         Some(n @ 1..=65_536) => n as usize,
-        other => refuse!("attribute blocksize is {other:?}, expected 1 to 65536"),
+        other => refuse!("attribute blocksize is {}, expected 1 to 65536", said(other)),
     };
     match node.text(mode)?.as_deref().unwrap_or("DCR") {
         "DCR" => Ok((block, false)),

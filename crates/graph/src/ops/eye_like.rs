@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::composite::through_body;
 use super::convert::{code, dtype};
 use crate::attributes::{Attribute, Attributes};
-use crate::build::Builder;
+use crate::build::{Builder, makeable};
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
 use crate::operator::{Definition, Kind, Operator};
@@ -60,6 +60,7 @@ impl Operator for EyeLike {
             refuse!("its input is of shape {:?}, expected a matrix", b.shape(x))
         };
         let to = self.to.unwrap_or(b.fact(x).dtype);
+        makeable(&[rows, columns], to)?;
         let on = |i: usize, j: usize| j as i64 == (i as i64).saturating_add(self.offset);
         let data: Vec<bool> =
             (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).map(|(i, j)| on(i, j)).collect();

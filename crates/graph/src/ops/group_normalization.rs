@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::composite::runs_through_body;
 use super::instance_normalization::normalized;
-use super::support::fact;
+use super::support::{fact, said};
 use super::window;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -27,7 +27,7 @@ pub static DEFINITION: Definition = Definition {
         node.expect_inputs(3, 3)?;
         let groups = match node.int("num_groups")? {
             Some(n @ 1..=1_048_576) => n as usize,
-            other => refuse!("attribute num_groups is {other:?}, expected a positive number"),
+            other => refuse!("attribute num_groups is {}, expected a positive number", said(other)),
         };
         // Until operator set 21, the parameters are those of groups.
         let per_group = node.opset < 21 && node.constant(1).is_none_or(|scale| scale.shape() == [groups]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::composite::runs_through_body;
 use super::average_pool::ones;
 use super::convolve;
-use super::support::fact;
+use super::support::{fact, said};
 use super::window::{self, Window};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -26,7 +26,7 @@ pub static DEFINITION: Definition = Definition {
         node.expect_inputs(1, 1)?;
         let size = match node.int("size")? {
             Some(n @ 1..=1_048_576) => n as usize,
-            other => refuse!("attribute size is {other:?}, expected a positive number"),
+            other => refuse!("attribute size is {}, expected a positive number", said(other)),
         };
         Ok(Arc::new(Lrn {
             size,

@@ -6,6 +6,7 @@
 //! outputs behind it are zero.
 
 use super::activation::Activation;
+use super::support::said;
 use super::{Clip, Gemm, Split};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
@@ -130,7 +131,7 @@ impl Recurrent {
         }
         let size = node.int("hidden_size")?;
         let Some(hidden_size) = size.and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0) else {
-            refuse!("attribute hidden_size is {size:?}, expected a positive number")
+            refuse!("attribute hidden_size is {}, expected a positive number", said(size))
         };
         let clip = node.float("clip")?.filter(|&c| c > 0.0);
         Ok(Self { hidden_size, direction, batch_first: node.flag("layout", false)?, clip, activations })

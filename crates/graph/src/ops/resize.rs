@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::resampling::{Along, Coordinates, Mode, Named, Nearest, Rule, Sources};
 use super::support::{axis, data, fact, integers, no_type, optional, out, output, same_type, view};
 use crate::attributes::{Attribute, Attributes};
-use crate::build::Builder;
+use crate::build::{Builder, MOST_ELEMENTS, makeable};
 use crate::error::{OpError, OpResult};
 use crate::graph::{Fact, ValueId};
 use crate::import::{Import, ImportInput};
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{DType, Element, Tensor, View, ViewMut};
+use crate::tensor::{DType, Element, Tensor, View, ViewMut, span};
 use pellucid_kernels::Real;
 use pellucid_kernels::layout::{pick, row_major};
 
@@ -148,6 +148,14 @@ impl Resize {
             }
             found[a] = (!stays).then_some(Along { from: shape[a], to, scale, part });
         }
+        // Axes are resized one after the other.
+        let mut between = shape.to_vec();
+        for (a, along) in found.iter().enumerate().filter_map(|(a, p)| p.as_ref().map(|p| (a, p))) {
+            between[a] = along.to;
+            if span(&between).is_none_or(|n| n > MOST_ELEMENTS) {
+                refuse!("a value of shape {between:?} on its way has more than {MOST_ELEMENTS} elements");
+            }
+        }
         Ok(found)
     }
 
@@ -212,6 +220,7 @@ impl Resize {
 
 /// The matrix [from, to] that takes a cotangent of the resized axis back.
 fn back(along: &Along, sources: &[Sources], dtype: DType) -> OpResult<Tensor> {
+    makeable(&[along.from, along.to], DType::F64)?;
     let mut elements = vec![0.0; along.from * along.to];
     for (i, sources) in sources.iter().enumerate() {
         for &(p, w) in sources.iter().flatten() {

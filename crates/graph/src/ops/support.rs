@@ -56,6 +56,11 @@ pub(crate) fn integers_of_view(inputs: &[Option<View<'_>>], i: usize) -> OpResul
     }
 }
 
+/// What stands in an error for a number that is not what was expected, or for one that is missing.
+pub(crate) fn said<T: std::fmt::Debug>(given: Option<T>) -> String {
+    given.map_or_else(|| "missing".to_owned(), |given| format!("{given:?}"))
+}
+
 /// The indices at a position, of either type that ONNX allows.
 pub(crate) fn indices<'a>(inputs: &[Option<View<'a>>], i: usize) -> OpResult<Cow<'a, [i64]>> {
     match view(inputs, i)?.data {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::number::{Number, number_type};
 use super::scatter::Reduction;
 use super::scatter_elements::ScatterElements;
-use super::support::{axis, fact, integers, out, view};
+use super::support::{axis, fact, integers, out, said, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -99,7 +99,7 @@ impl Operator for TopK {
         let size = x.shape[axis];
         let k = match integers(inputs, 1, "k")?.as_deref() {
             Some(&[k]) if (0..=size as i64).contains(&k) => k as usize,
-            other => refuse!("its k (input 1) is {other:?}, expected one number up to {size}"),
+            other => refuse!("its k (input 1) is {}, expected one number up to {size}", said(other)),
         };
         let mut shape = x.shape.clone();
         shape[axis] = k;

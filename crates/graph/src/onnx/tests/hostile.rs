@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 use prost::Message;
 
 use super::{floats, graph, load, model, node, refused, small, tensor_attribute};
+use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
+use crate::differentiate::{differentiate, no_rule};
 use crate::error::ErrorKind;
 use crate::graph::Fact;
+use crate::import::{Import, ImportInput};
 use crate::network::{Dim, Network};
 use crate::onnx::encode;
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto};
-use crate::ops::{Add, Expand};
+use crate::ops::{Add, AffineGrid, Attention, Expand, EyeLike};
 use crate::specialise::Specialisation;
 use crate::tensor::{DType, Tensor};
 
@@ -118,6 +121,72 @@ fn long_work_is_not_done_ahead() {
     let graph = network.specialise(&how, network.outputs()).unwrap().graph;
     assert!(graph.nodes().iter().any(|n| n.op.definition().name == "MatMul"));
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// Masks, grids and matrices that an operator makes up are far larger than what it is given.
+#[test]
+fn constants_too_large_to_make_up_are_refused() {
+    let long = 1 << 20;
+    let causal = |b: &mut Builder| {
+        let x = b.input("x", Fact::new(DType::F32, &[1, 1, long, 1]));
+        b.push(Attention { causal: true, ..Attention::default() }, &[x, x, x])
+    };
+    let short_mask = |b: &mut Builder| {
+        let x = b.input("x", Fact::new(DType::F32, &[1, 1, long, 1]));
+        let mask = b.input("mask", Fact::new(DType::F32, &[65_536, 2]));
+        b.push(Attention::default(), &[x, x, x, mask])
+    };
+    let eye = |b: &mut Builder| {
+        let x = b.input("x", Fact::new(DType::F32, &[1 << 14, 1 << 14]));
+        b.push(EyeLike { to: None, offset: 0 }, &[x])
+    };
+    let integers = |b: &mut Builder, v: &[i64]| b.constant_value(Tensor::vector(v.to_vec()));
+    let grid = |b: &mut Builder| {
+        let x = b.input("x", Fact::new(DType::F32, &[1, 3, 4]));
+        let size = integers(b, &[1, 1, 256, 512, 512]);
+        b.push(AffineGrid { align_corners: true }, &[x, size])
+    };
+    let linear = || {
+        let node = Import {
+            operator: "Resize",
+            opset: 19,
+            attributes: &Attributes::new().with("mode", Attribute::Text("linear".into())),
+            inputs: [(0, true), (1, false), (2, false), (3, true)]
+                .map(|(i, there)| if there { ImportInput::Value(i, None) } else { ImportInput::Missing })
+                .to_vec(),
+            outputs: 1,
+        };
+        (crate::ops::resize::DEFINITION.import)(&mut { node }).unwrap()
+    };
+    let resized = |b: &mut Builder, shape: &[usize], sizes: &[i64]| {
+        let x = b.input("x", Fact::new(DType::F32, shape));
+        let sizes = integers(b, sizes);
+        let y = b.node(linear(), &[Some(x), None, None, Some(sizes)])?;
+        Ok((x, y[0]))
+    };
+    let between = |b: &mut Builder| resized(b, &[1, 4096], &[1 << 24, 1]).map(|(_, y)| y);
+    let back = |b: &mut Builder| {
+        let (x, y) = resized(b, &[1, 1, long], &[1, 1, 2 * long as i64])?;
+        let seed = b.ones_like(y)?;
+        let found = differentiate(b, &[(y, seed)], &[x], &mut no_rule);
+        found.map(|_| y).map_err(|e| crate::OpError(e.to_string()))
+    };
+    type Make<'a> = &'a dyn Fn(&mut Builder) -> crate::OpResult<crate::ValueId>;
+    let all: [(&str, Make<'_>); 6] = [
+        ("causal", &causal),
+        ("mask", &short_mask),
+        ("eye", &eye),
+        ("grid", &grid),
+        ("between", &between),
+        ("back", &back),
+    ];
+    for (name, make) in all {
+        let message = make(&mut Builder::new(1)).expect_err(name).to_string();
+        assert!(
+            message.contains("make up a constant") || message.contains("on its way"),
+            "{name}: {message}"
+        );
+    }
 }
 
 #[test]
