@@ -12,6 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pellucid_graph::{Buffer, DType, Slice, Tensor, View};
 use pellucid_kernels::knots::Knots;
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::plan::Workspace;
@@ -26,6 +27,9 @@ pub const GROUP_IN_COLUMNS: usize = 64;
 
 /// Steps of operators, of which a thread does some in a nanosecond, that are not worth another thread.
 const SHORT: f64 = 2e5;
+
+/// Of fewer blocks for each thread the one that asks does some; for more it is not worth while that the others wake up sooner.
+const FEW_BLOCKS: usize = 8;
 
 /// The points of each row.
 pub trait Points: Sync {
@@ -142,17 +146,20 @@ impl Sweep {
         let (row_spaces, point_spaces) = (Pool(Mutex::default()), Pool(Mutex::default()));
         let spaces = (&row_spaces, &point_spaces);
         let job = Job { sweep: self, inputs, rows, points, control, spaces };
-        let many = blocks >= 2 * control.pool.current_num_threads();
-        let found: Vec<OnceLock<Vec<Buffer>>> = (0..blocks).map(|_| OnceLock::new()).collect();
-        let one = |b: usize| {
-            let results = job.block(b * size, size.min(rows - b * size), many)?;
-            found[b].set(results).map_err(|_| Error::Mismatch(format!("block {b} was run twice")))
-        };
-        if many {
-            on_all_threads(control.pool, blocks, one)?;
+        let threads = control.pool.current_num_threads();
+        let many = blocks >= 2 * threads;
+        let one = |b: usize| job.block(b * size, size.min(rows - b * size), many);
+        let found: Vec<Vec<Buffer>> = if many && blocks < FEW_BLOCKS * threads {
+            let slots: Vec<OnceLock<Vec<Buffer>>> = (0..blocks).map(|_| OnceLock::new()).collect();
+            on_all_threads(control.pool, blocks, |b| {
+                slots[b].set(one(b)?).map_err(|_| Error::Mismatch(format!("block {b} was run twice")))
+            })?;
+            slots.into_iter().filter_map(OnceLock::into_inner).collect()
+        } else if many {
+            control.pool.install(|| (0..blocks).into_par_iter().map(one).collect::<Result<_>>())?
         } else {
-            (0..blocks).try_for_each(one)?;
-        }
+            (0..blocks).map(one).collect::<Result<_>>()?
+        };
         if let Some(total) = control.profile
             && let Ok(mut total) = total.lock()
         {
@@ -165,7 +172,7 @@ impl Sweep {
             .map(|(i, y)| {
                 let (dtype, record) = self.record(*y);
                 let mut all = Buffer::zeros(dtype, 0);
-                for block in found.iter().filter_map(OnceLock::get) {
+                for block in &found {
                     extend(&mut all, &block[i]);
                 }
                 Tensor::from_buffer(&[rows, record], all)
