@@ -80,9 +80,17 @@ impl LayerNormalization {
     }
 }
 
+/// The last `rank` dimensions of a parameter's shape, if those before are one.
+fn behind_ones(shape: &[usize], rank: usize) -> &[usize] {
+    match shape.split_at(shape.len().saturating_sub(rank)) {
+        (ones, rest) if ones.iter().all(|&d| d == 1) => rest,
+        _ => shape,
+    }
+}
+
 /// The elements of an input, broadcast to a shape.
 fn spread<T: Element + Copy>(inputs: &[Option<View<'_>>], i: usize, shape: &[usize]) -> OpResult<Vec<T>> {
-    let from = (data::<T>(inputs, i)?, view(inputs, i)?.shape);
+    let from = (data::<T>(inputs, i)?, behind_ones(view(inputs, i)?.shape, shape.len()));
     let mut wide = Vec::with_capacity(shape.iter().product());
     walk(shape, [from.1], |_, [at], run, [step]| wide.extend((0..run).map(|k| from.0[at + step * k])));
     Ok(wide)
@@ -112,7 +120,10 @@ impl Operator for LayerNormalization {
             if parameter.dtype != x.dtype {
                 refuse!("input {i} is of type {}, input 0 of {}", parameter.dtype, x.dtype);
             }
-            if broadcast_shape(&[&parameter.shape, within]).as_deref() != Some(within) {
+            let own = behind_ones(&parameter.shape, within.len());
+            if parameter.shape.len() > x.shape.len()
+                || broadcast_shape(&[own, within]).as_deref() != Some(within)
+            {
                 refuse!("input {i} of shape {:?} does not broadcast to {within:?}", parameter.shape);
             }
         }
@@ -229,6 +240,7 @@ mod tests {
             Case::new(op).random(&[3, 17]).random(&[17]),
             Case::new(LayerNormalization { axis: -2, ..op }).random(&[3, 2, 5]).random(&[5]).random(&[2, 1]),
             Case::new(op).random(&[3, 1]).random(&[1]).random(&[]),
+            Case::new(op).random(&[3, 2, 5]).random(&[1, 1, 5]).random(&[1, 5]),
             Case::new(LayerNormalization { axis: 0, ..op })
                 .random(&[3, 2])
                 .random(&[3, 2])

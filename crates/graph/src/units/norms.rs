@@ -88,12 +88,18 @@ fn unit_of(
     };
     let (mut inputs, mut extra) = (vec![found.x], Vec::new());
     match (scale, bias) {
-        (Some(scale), _) => inputs.push(parameter(scale)?),
-        (None, None) => extra.push(filled(m.graph.fact(found.x).dtype, within, 1.0)?),
-        (None, Some(_)) => return None,
-    }
-    if let Some(bias) = bias {
-        inputs.push(parameter(bias)?);
+        (Some(scale), bias) => {
+            inputs.push(parameter(scale)?);
+            if let Some(bias) = bias {
+                inputs.push(parameter(bias)?);
+            }
+        }
+        (None, bias) => {
+            extra.push(filled(m.graph.fact(found.x).dtype, within, 1.0)?);
+            if let Some(bias) = bias {
+                extra.push(m.graph.constant(parameter(bias)?)?.clone());
+            }
+        }
     }
     let (axis, epsilon) = (found.first as i64, found.epsilon as f32);
     Some(match form {

@@ -238,6 +238,8 @@ fn layer_normalization_of_tf2onnx() {
         let root = b.push(Sqrt, &[raised])?;
         let mut factor = b.push(Reciprocal, &[root])?;
         let (scale, shift) = parameters(b);
+        // Keras gives its parameters the rank of x.
+        let (scale, shift) = (b.reshape(scale, &[1, 1, 5])?, b.reshape(shift, &[1, 1, 5])?);
         if scaled {
             factor = b.mul(factor, scale)?;
         }
@@ -251,6 +253,7 @@ fn layer_normalization_of_tf2onnx() {
     }
     check("LayerNormalization", |b, x| steps(b, x, true, true));
     check("LayerNormalization", |b, x| steps(b, x, true, false));
+    check("LayerNormalization", |b, x| steps(b, x, false, true));
     check("LayerNormalization", |b, x| steps(b, x, false, false));
 }
 
