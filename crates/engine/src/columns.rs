@@ -37,7 +37,7 @@ pub(crate) fn columns(graph: &Graph) -> Option<Graph> {
         if rows[output.index()] != Some(Rows::BATCH) || !known {
             return None;
         }
-        rewrite.b.set_origin(Some(Arc::clone(&node.name)));
+        rewrite.b.set_origin(Some(node.origin()));
         let new = rewrite.node(node, output)?;
         if rewrite.b.shape(new) != turned(graph.shape(output)) {
             return None;

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::error::{ErrorKind, OpError, OpResult, Result};
-use crate::graph::{Fact, Graph, Node, Value, ValueId};
+use crate::graph::{Fact, Graph, Node, Origin, Value, ValueId};
 use crate::operator::{Arg, Operator};
 use crate::rows::Rows;
 use crate::tensor::{Buffer, DType, Tensor, View, ViewMut, elements, span};
@@ -68,7 +68,7 @@ impl Default for Budget {
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     graph: Graph,
-    name: Option<Arc<str>>,
+    origin: Option<Origin>,
     budget: Budget,
     /// The same for constants of whole batches, apart from it: a network's values at a baseline leave room for all others.
     for_rows: Budget,
@@ -86,7 +86,7 @@ impl From<Graph> for Builder {
     /// A builder that goes on from a graph.
     fn from(graph: Graph) -> Self {
         let budget = graph.values.iter().filter_map(|v| v.constant.as_ref()).fold(Budget::default(), given);
-        Self { graph, name: None, budget, for_rows: budget }
+        Self { graph, origin: None, budget, for_rows: budget }
     }
 }
 
@@ -98,12 +98,12 @@ impl Builder {
 
     /// An empty graph for batches of `rows` rows, in which no more than `budget` is computed ahead.
     pub fn with_budget(rows: usize, budget: Budget) -> Self {
-        Self { graph: Graph { rows, ..Graph::default() }, name: None, budget, for_rows: budget }
+        Self { graph: Graph { rows, ..Graph::default() }, origin: None, budget, for_rows: budget }
     }
 
     /// A builder that goes on from a graph to find out shapes.
     pub(crate) fn sketch(graph: Graph) -> Self {
-        Self { graph, name: None, budget: Budget::SKETCH, for_rows: Budget::SKETCH }
+        Self { graph, origin: None, budget: Budget::SKETCH, for_rows: Budget::SKETCH }
     }
 
     /// Ends the building, with `outputs` as the graph's outputs.
@@ -150,9 +150,9 @@ impl Builder {
         self.graph.names.insert(name, id);
     }
 
-    /// The name that nodes added from here on carry.
-    pub fn set_origin(&mut self, name: Option<Arc<str>>) -> Option<Arc<str>> {
-        std::mem::replace(&mut self.name, name)
+    /// Where the nodes come from that are added from here on.
+    pub fn set_origin(&mut self, origin: Option<Origin>) -> Option<Origin> {
+        std::mem::replace(&mut self.origin, origin)
     }
 
     /// Adds a node and gives its outputs.
@@ -209,8 +209,8 @@ impl Builder {
                 })
             })
             .collect();
-        let name = self.name.clone().unwrap_or_else(|| Arc::from(op.definition().name));
-        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), outputs: outputs.clone() });
+        let Origin { name, opset } = self.origin.clone().unwrap_or_else(|| op.definition().name.into());
+        self.graph.nodes.push(Node { name, opset, op, inputs: inputs.to_vec(), outputs: outputs.clone() });
         Ok(outputs)
     }
 
@@ -294,7 +294,7 @@ impl Builder {
     fn replay_node(&mut self, node: &Node, map: &mut HashMap<ValueId, ValueId>) -> Result<()> {
         let inputs: Vec<Option<ValueId>> =
             node.inputs.iter().map(|v| v.map(|v| map.get(&v).copied().unwrap_or(v))).collect();
-        let before = self.set_origin(Some(Arc::clone(&node.name)));
+        let before = self.set_origin(Some(node.origin()));
         let outputs = self.node(Arc::clone(&node.op), &inputs).map_err(|e| located(node, e));
         self.set_origin(before);
         for (old, new) in node.outputs.iter().zip(outputs?) {
@@ -306,8 +306,13 @@ impl Builder {
 
 /// The error of an operator with the node where it happened.
 pub fn located(node: &Node, error: OpError) -> crate::Error {
-    ErrorKind::Operator { node: node.name.to_string(), operator: node.op.definition().name, message: error.0 }
-        .into()
+    ErrorKind::Operator {
+        node: node.name.to_string(),
+        operator: node.op.definition().name,
+        opset: node.opset,
+        message: error.0,
+    }
+    .into()
 }
 
 /// A budget with what a given constant brings.

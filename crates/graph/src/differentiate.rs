@@ -1,7 +1,6 @@
 //! The derivative of a graph: reverse mode, emitting nodes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::build::{Builder, located};
 use crate::error::{ErrorKind, OpResult, Result};
@@ -51,7 +50,8 @@ fn not_differentiable(node: &Node) -> crate::Error {
     ErrorKind::NotDifferentiable {
         node: node.name.to_string(),
         operator: definition.name,
-        reason: format!(": {}", definition.derivative.trim_start_matches("none: ")),
+        opset: node.opset,
+        reason: definition.derivative.trim_start_matches("none: ").to_owned(),
     }
     .into()
 }
@@ -74,7 +74,7 @@ pub(crate) fn visit(
     if !flags.contains(&true) {
         return Ok(());
     }
-    b.set_origin(Some(Arc::clone(&node.name)));
+    b.set_origin(Some(node.origin()));
     let site = Site {
         op: &node.op,
         inputs: &node.inputs,

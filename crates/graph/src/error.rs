@@ -76,34 +76,44 @@ pub enum ErrorKind {
         reason: String,
     },
     /// An operator refuses its inputs.
-    #[error("node {node} ({operator}): {message}")]
+    #[error("node {node} ({}): {message}", of_opset(operator, *opset))]
     Operator {
         /// The node's name.
         node: String,
         /// The operator.
         operator: &'static str,
+        /// The version of the operator set that the model imports, where a model is behind it.
+        opset: Option<i64>,
         /// What was expected and what was found.
         message: String,
     },
     /// A derivative is asked for through an operator that has none.
-    #[error("node {node}: {operator} has no derivative{reason}")]
+    #[error(
+        "node {node}: {} has no derivative: {reason}; methods that only run the model, such as feature_ablation, need none",
+        of_opset(operator, *opset)
+    )]
     NotDifferentiable {
         /// The node's name.
         node: String,
         /// The operator.
         operator: &'static str,
-        /// Why, beginning with a colon, or empty.
+        /// The version of the operator set that the model imports, where a model is behind it.
+        opset: Option<i64>,
+        /// Why.
         reason: String,
     },
     /// Rows of a batch influence each other.
     #[error(
-        "node {node} ({operator}) mixes the rows of a batch: {reason}; such a model can only be run one row at a time"
+        "node {node} ({}) mixes the rows of a batch: {reason}; such a model is run one row at a time, with a tile of 1",
+        of_opset(operator, *opset)
     )]
     RowsMix {
         /// The node's name.
         node: String,
         /// The operator.
         operator: &'static str,
+        /// The version of the operator set that the model imports, where a model is behind it.
+        opset: Option<i64>,
         /// How.
         reason: String,
     },
@@ -123,6 +133,11 @@ pub enum ErrorKind {
         /// What was expected and what was found.
         message: String,
     },
+}
+
+/// An operator, and of which opset it is where that is known.
+fn of_opset(operator: &str, opset: Option<i64>) -> String {
+    opset.map_or_else(|| operator.to_owned(), |opset| format!("{operator} of opset {opset}"))
 }
 
 /// What an operator says when it refuses; the graph adds which node it was.

@@ -92,7 +92,7 @@ pub fn flow(graph: &Graph, targets: &[ValueId]) -> Flow {
 
 fn obstacle(node: &Node, reason: &str) -> Obstacle {
     let definition = node.op.definition();
-    let reason = reason.trim_start_matches(": ").trim_start_matches("none: ").to_owned();
+    let reason = reason.trim_start_matches("none: ").to_owned();
     Obstacle { node: Arc::clone(&node.name), operator: definition.name, domain: definition.domain, reason }
 }
 

@@ -74,6 +74,8 @@ pub struct Value {
 pub struct Node {
     /// Its name in the file, or that of the node from which it was derived.
     pub name: Arc<str>,
+    /// The version of the operator set that node imports; `None` where there is no file behind it.
+    pub opset: Option<i64>,
     /// What it does.
     pub op: Arc<dyn Operator>,
     /// Its inputs; `None` where an optional one is left out.
@@ -82,7 +84,27 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
 }
 
+/// The node of a file that nodes of a graph come from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The version of the operator set that it imports; `None` where there is no file.
+    pub opset: Option<i64>,
+}
+
+impl From<&str> for Origin {
+    fn from(name: &str) -> Self {
+        Self { name: name.into(), opset: None }
+    }
+}
+
 impl Node {
+    /// Where it comes from.
+    pub fn origin(&self) -> Origin {
+        Origin { name: Arc::clone(&self.name), opset: self.opset }
+    }
+
     /// Its inputs that are there.
     pub fn present(&self) -> impl Iterator<Item = ValueId> + '_ {
         self.inputs.iter().copied().flatten()
@@ -272,6 +294,7 @@ impl Graph {
             let inputs = node.inputs.iter().map(|v| v.map(|v| map[&v])).collect();
             graph.nodes.push(Node {
                 name: Arc::clone(&node.name),
+                opset: node.opset,
                 op: Arc::clone(&node.op),
                 inputs,
                 outputs,

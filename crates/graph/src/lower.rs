@@ -40,7 +40,7 @@ fn add(
     map: &mut HashMap<ValueId, ValueId>,
 ) -> Result<()> {
     let inputs: Vec<Option<ValueId>> = node.inputs.iter().map(|v| v.map(|v| map[&v])).collect();
-    b.set_origin(Some(Arc::clone(&node.name)));
+    b.set_origin(Some(node.origin()));
     let start = b.nodes().len();
     let body = if open(node) { node.op.lower(b, &inputs).map_err(|e| located(node, e))? } else { None };
     let outputs = match body {

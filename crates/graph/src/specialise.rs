@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::build::{Builder, MOST_ELEMENTS};
 use crate::error::{Error, ErrorKind, OpResult, Result};
-use crate::graph::{Fact, Graph, ValueId};
+use crate::graph::{Fact, Graph, Origin, ValueId};
 use crate::network::{Dim, Network, NetworkNode};
 use crate::operator::Operator;
 use crate::ops::Identity;
@@ -236,20 +236,29 @@ impl Network {
                     Some(id) => inputs.push(Some(id)),
                     None => {
                         let message = format!("its input {:?} is never computed", self.symbols[*i].name);
-                        return Err(refused(node, &op, message));
+                        return Err(self.refused(node, &op, message));
                     }
                 },
             }
         }
-        b.set_origin(Some(Arc::from(node.name.as_str())));
+        b.set_origin(Some(Origin { name: Arc::from(node.name.as_str()), opset: self.opset_of(&op) }));
         // A composite that only runs through its body is its body from here on.
         let body =
-            if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| refused(node, &op, e.0))? };
+            if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| self.refused(node, &op, e.0))? };
         let outputs = match body {
             Some(outputs) => outputs,
-            None => b.node(Arc::clone(&op), &inputs).map_err(|e| refused(node, &op, e.0))?,
+            None => b.node(Arc::clone(&op), &inputs).map_err(|e| self.refused(node, &op, e.0))?,
         };
         Ok(node.outputs.iter().zip(&outputs).filter_map(|(symbol, &id)| Some(((*symbol)?, id))).collect())
+    }
+
+    fn opset_of(&self, op: &Arc<dyn Operator>) -> Option<i64> {
+        self.opsets.get(op.definition().domain).copied()
+    }
+
+    fn refused(&self, node: &NetworkNode, op: &Arc<dyn Operator>, message: String) -> crate::Error {
+        let (operator, opset) = (op.definition().name, self.opset_of(op));
+        ErrorKind::Operator { node: node.name.clone(), operator, opset, message }.into()
     }
 
     /// The value under the name of its symbol: itself, or, where a body handed through what has a name already, a copy.
@@ -260,6 +269,7 @@ impl Network {
             (true, None) => b.push(Identity, &[id]).map_err(|e| ErrorKind::Operator {
                 node: node.name.clone(),
                 operator: "Identity",
+                opset: None,
                 message: e.0,
             })?,
         };
@@ -318,10 +328,6 @@ impl Network {
     }
 }
 
-fn refused(node: &NetworkNode, op: &Arc<dyn Operator>, message: String) -> crate::Error {
-    ErrorKind::Operator { node: node.name.clone(), operator: op.definition().name, message }.into()
-}
-
 impl Graph {
     /// Where the rows of every value lie, from those of the inputs; an error naming the node that mixes rows. A single row mixes with none.
     ///
@@ -349,8 +355,13 @@ impl Graph {
             let found = match asked {
                 Ok(found) => found,
                 Err(e) => {
-                    let (node, operator) = (node.name.to_string(), node.op.definition().name);
-                    return Err(ErrorKind::RowsMix { node, operator, reason: e.0 }.into());
+                    return Err(ErrorKind::RowsMix {
+                        node: node.name.to_string(),
+                        operator: node.op.definition().name,
+                        opset: node.opset,
+                        reason: e.0,
+                    }
+                    .into());
                 }
             };
             for (o, r) in node.outputs.iter().zip(found) {
@@ -400,6 +411,9 @@ impl Graph {
         // There is nothing to mix a single row with, and a scalar has no axis that an operator could ask for.
         let whole = || outputs.iter().map(|o| Some(Rows::whole(&o.shape))).collect();
         if inputs.iter().flatten().any(|x| x.rows.is_some() && x.fact.shape.is_empty()) {
+            if self.rows > 1 {
+                crate::refuse!("an input has no axis for {} rows", self.rows);
+            }
             return Ok(whole());
         }
         match op.rows(&RowsSite { rows: self.rows, inputs: &inputs, outputs }) {

@@ -144,7 +144,7 @@ impl Job {
         }
         let setup = self.setup(batch, inputs);
         let fixed = self.model.network().fixed_rows();
-        // One point alone is what is tried last.
+        // 1 is what is tried last, one point alone; a tile of 1 that is asked for is planned by `fitted`.
         let largest = self.spec.tile.map(|n| n.max(2)).or(fixed).unwrap_or(MOST_POINTS);
         let compiled =
             with_fallback(batch.rows(), largest, |largest| match fixed.or((largest == 1).then_some(1)) {
@@ -214,10 +214,15 @@ fn fitted(setup: &Setup<'_>, tile: Option<usize>) -> Result<Compiled> {
         if n == 0 {
             return Err(Error::Spec("a tile has at least one point".to_owned()));
         }
-        let compiled = methods::compile(setup, n.min(MOST_ROWS), n.max(2))?;
+        if n >= 2 {
+            return methods::compile(setup, n.min(MOST_ROWS), n);
+        }
         // Points lie side by side only where there are two, and are added up in another order then.
-        let side_by_side = compiled.sweep.point.as_ref().is_some_and(|p| p.in_columns());
-        return if n >= 2 || side_by_side { Ok(compiled) } else { methods::compile(setup, n, n) };
+        return match methods::compile(setup, 1, 2) {
+            Ok(compiled) if compiled.sweep.point.as_ref().is_some_and(|p| p.in_columns()) => Ok(compiled),
+            // Where the model mixes rows, or two do not fit, one alone may do.
+            _ => methods::compile(setup, 1, 1),
+        };
     }
     const TRIAL: usize = 4;
     let compiled = methods::compile(setup, TRIAL, TRIAL)?;

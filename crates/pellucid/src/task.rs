@@ -142,7 +142,7 @@ impl Task<'_> {
         if let Some(values) = output.iter().chain(baseline_output.iter().flatten()).find(|v| v.len() != rows)
         {
             return Err(Error::Spec(format!(
-                "the explained output has {} values for {rows} rows: it is not computed from each",
+                "the explained output has {} values for {rows} rows: it is not computed from each row",
                 values.len()
             )));
         }

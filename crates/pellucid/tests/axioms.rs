@@ -78,7 +78,7 @@ fn deep_lift_is_complete_through_products_quotients_and_softmax() {
 }
 
 #[test]
-fn rows_that_interact_are_refused_by_name_and_one_alone_is_not() {
+fn rows_that_interact_are_refused_by_name_and_run_one_at_a_time() {
     let mut n = Network::new();
     let batch_dim = Dim::Symbol("batch".into());
     let x = n.add_input("x", DType::F32, &[batch_dim.clone(), Dim::Fixed(3)]).unwrap();
@@ -95,7 +95,11 @@ fn rows_that_interact_are_refused_by_name_and_one_alone_is_not() {
         let many = Batch::new(vec![seeded_rows(4, 3, 1)]);
         let error = model.explain(&asked, &many, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("over_rows") && error.contains("one row at a time"), "{}: {error}", info.name);
-        explain(&model, &asked, &Batch::new(vec![seeded_rows(1, 3, 1)]));
+        let alone = explain(&model, &asked, &Batch::new(vec![seeded_rows(1, 3, 1)]));
+        let many = Batch::new(vec![seeded_rows(4, 3, 1)]);
+        let found = explain(&model, &Spec { tile: Some(1), ..asked.clone() }, &many);
+        let (first, all) = (bits(&alone.attributions[0]), bits(&found.attributions[0]));
+        assert!(all.len() == 4 * first.len() && all[..first.len()] == first, "{}", info.name);
     }
 }
 

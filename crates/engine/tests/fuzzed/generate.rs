@@ -45,7 +45,7 @@ pub(crate) fn generate(u: &mut Unstructured<'_>) -> Result<Made> {
         if u.is_empty() {
             break;
         }
-        made.builder.set_origin(Some(Arc::from(format!("node {i}"))));
+        made.builder.set_origin(Some(format!("node {i}").as_str().into()));
         node(u, &mut made, &sizes)?;
     }
     made.builder.set_origin(None);

@@ -179,7 +179,7 @@ fn rebuilt(
         }
     }
     for (i, node) in graph.nodes().iter().enumerate().filter(|(i, _)| !taken.contains(i)) {
-        b.set_origin(Some(Arc::clone(&node.name)));
+        b.set_origin(Some(node.origin()));
         let place = |v: ValueId, map: &HashMap<ValueId, ValueId>| {
             map.get(&v).copied().ok_or_else(|| {
                 let message = format!("a unit took {} away, which node {} reads", graph.label(v), node.name);
