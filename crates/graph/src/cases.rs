@@ -219,7 +219,7 @@ impl Case {
 
 /// An operator's entry, of ONNX's own domain or of ai.onnx.ml.
 fn definition(name: &str) -> &'static crate::operator::Definition {
-    let found = ops::find("", name).or_else(|| ops::find("ai.onnx.ml", name));
+    let found = ["", "ai.onnx.ml", "com.microsoft"].iter().find_map(|domain| ops::find(domain, name));
     found.unwrap_or_else(|| panic!("no operator {name}"))
 }
 

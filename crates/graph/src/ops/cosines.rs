@@ -1,7 +1,7 @@
 //! What the window functions share: a sum of cosines over a given length.
 
 use super::support::said;
-use crate::build::{Builder, MOST_ELEMENTS, makeable};
+use crate::build::{Builder, makeable};
 use crate::error::OpResult;
 use crate::graph::ValueId;
 use crate::refuse;
@@ -17,8 +17,8 @@ pub(crate) fn window(
 ) -> OpResult<ValueId> {
     let given = b.constant(size).and_then(Tensor::to_i64);
     let size = match given.as_deref() {
-        Some(&[n]) if (0..=MOST_ELEMENTS as i64).contains(&n) => n as usize,
-        other => refuse!("its size is {}, expected one constant number up to {MOST_ELEMENTS}", said(other)),
+        Some(&[n]) if n >= 0 => usize::try_from(n).unwrap_or(usize::MAX),
+        other => refuse!("its size is {}, expected one constant number from 0 on", said(other)),
     };
     makeable(&[size], DType::F64)?;
     let n = if periodic { size as f64 } else { size as f64 - 1.0 };

@@ -108,6 +108,7 @@ operators! {
     feature_vectorizer: FeatureVectorizer;
     flatten: Flatten;
     floor: Floor;
+    fused_conv: FusedConv;
     fused_gemm: FusedGemm;
     fused_matmul: FusedMatMul;
     gru: Gru;
@@ -199,6 +200,7 @@ operators! {
     resize: Resize;
     reverse_sequence: ReverseSequence;
     rotary_embedding: RotaryEmbedding;
+    microsoft_rotary_embedding: MicrosoftRotaryEmbedding;
     round: Round;
     svm_classifier: SvmClassifier;
     svm_regressor: SvmRegressor;

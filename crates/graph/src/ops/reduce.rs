@@ -63,7 +63,7 @@ impl Reduction {
     }
 
     /// Folds some function of the elements.
-    fn run<T: Element + Copy>(
+    pub(crate) fn run<T: Element + Copy>(
         &self,
         inputs: &[Option<View<'_>>],
         outputs: &mut [ViewMut<'_>],
@@ -183,18 +183,6 @@ impl Form {
             *o = finish(*o, reduction.count);
         }
         Ok(())
-    }
-
-    /// Folds some function of the elements.
-    pub(crate) fn run<T: Element + Copy>(
-        self,
-        inputs: &[Option<View<'_>>],
-        outputs: &mut [ViewMut<'_>],
-        identity: T,
-        map: impl Fn(T) -> T,
-        combine: impl Fn(T, T) -> T,
-    ) -> OpResult<()> {
-        self.of_views(inputs)?.run(inputs, outputs, identity, map, combine)
     }
 
     /// Computes log(sum(exp(x))) so that no element overflows.

@@ -59,9 +59,9 @@ impl Operator for ReduceMax {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let dtype = view(inputs, 0)?.data.dtype();
         if dtype == DType::Bool {
-            return self.form().run(inputs, outputs, false, |v| v, |a, b| a | b);
+            return self.form().of_views(inputs)?.run(inputs, outputs, false, |v| v, |a, b| a | b);
         }
-        number_type!(dtype, T => self.form().run(inputs, outputs, T::LOWEST, |v| v, T::larger))
+        number_type!(dtype, T => self.form().of_views(inputs)?.run(inputs, outputs, T::LOWEST, |v| v, T::larger))
     }
 }
 

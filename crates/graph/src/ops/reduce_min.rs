@@ -59,9 +59,9 @@ impl Operator for ReduceMin {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let dtype = view(inputs, 0)?.data.dtype();
         if dtype == DType::Bool {
-            return self.form().run(inputs, outputs, true, |v| v, |a, b| a & b);
+            return self.form().of_views(inputs)?.run(inputs, outputs, true, |v| v, |a, b| a & b);
         }
-        number_type!(dtype, T => self.form().run(inputs, outputs, T::HIGHEST, |v| v, T::smaller))
+        number_type!(dtype, T => self.form().of_views(inputs)?.run(inputs, outputs, T::HIGHEST, |v| v, T::smaller))
     }
 }
 

@@ -90,7 +90,7 @@ impl Operator for ReduceProd {
 
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         number_type!(view(inputs, 0)?.data.dtype(), T => {
-            self.form().run(inputs, outputs, T::ONE, |v| v, T::times)
+            self.form().of_views(inputs)?.run(inputs, outputs, T::ONE, |v| v, T::times)
         })
     }
 }

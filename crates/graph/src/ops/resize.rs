@@ -22,7 +22,7 @@ pub static DEFINITION: Definition = Definition {
     name: "Resize",
     domain: "",
     since: 7,
-    summary: "axes made longer or shorter by the nearest element, or by linear or cubic interpolation",
+    summary: "axes made longer or shorter by the nearest element, or by linear or cubic interpolation; Upsample, its older form, too",
     derivative: "everywhere",
     import: |node| {
         let mut found = Resize::import(node)?;
@@ -148,6 +148,9 @@ impl Resize {
             }
             found[a] = (!stays).then_some(Along { from: shape[a], to, scale, part });
         }
+        if self.picks() {
+            return Ok(found);
+        }
         // Axes are resized one after the other.
         let mut between = shape.to_vec();
         for (a, along) in found.iter().enumerate().filter_map(|(a, p)| p.as_ref().map(|p| (a, p))) {
@@ -157,6 +160,11 @@ impl Resize {
             }
         }
         Ok(found)
+    }
+
+    /// Whether each element is one of the input's, so that all axes are resized at once.
+    fn picks(&self) -> bool {
+        self.rule.mode == Mode::Nearest && self.rule.coordinates != Coordinates::TfCropAndResize
     }
 
     fn plan_of_args(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Option<Along>>> {
@@ -301,7 +309,7 @@ impl Operator for Resize {
     fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
         let x = view(inputs, 0)?;
         let plan = self.plan_of(x.shape, |i| inputs.get(i).copied().flatten().map(|v| v.to_tensor()))?;
-        if self.rule.mode == Mode::Nearest && self.rule.coordinates != Coordinates::TfCropAndResize {
+        if self.picks() {
             let steps = row_major(x.shape);
             let tables: Vec<Vec<usize>> = plan
                 .iter()

@@ -11,6 +11,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::{OpError, OpResult};
 use crate::graph::ValueId;
+use crate::import::Import;
 use crate::operator::{Definition, Kind, Operator};
 use crate::refuse;
 
@@ -23,16 +24,7 @@ pub static DEFINITION: Definition = Definition {
     derivative: "everywhere",
     import: |node| {
         node.expect_inputs(3, 4)?;
-        let size = |name: &str| match node.int(name)? {
-            None | Some(0) => Ok(None),
-            Some(n) if n > 0 => Ok(Some(n as usize)),
-            Some(n) => Err(OpError(format!("attribute {name} is {n}, expected a positive number"))),
-        };
-        Ok(Arc::new(RotaryEmbedding {
-            interleaved: node.flag("interleaved", false)?,
-            heads: size("num_heads")?,
-            turned: size("rotary_embedding_dim")?,
-        }))
+        Ok(Arc::new(RotaryEmbedding::read(node)?))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -50,6 +42,20 @@ pub struct RotaryEmbedding {
 }
 
 impl RotaryEmbedding {
+    /// Reads the attributes of a node.
+    pub(super) fn read(node: &Import<'_>) -> OpResult<Self> {
+        let size = |name: &str| match node.int(name)? {
+            None | Some(0) => Ok(None),
+            Some(n) if n > 0 => Ok(Some(n as usize)),
+            Some(n) => Err(OpError(format!("attribute {name} is {n}, expected a positive number"))),
+        };
+        Ok(Self {
+            interleaved: node.flag("interleaved", false)?,
+            heads: size("num_heads")?,
+            turned: size("rotary_embedding_dim")?,
+        })
+    }
+
     /// Turns X [batch, positions, heads, size] by angles [batch, positions, turned / 2].
     fn turn(&self, b: &mut Builder, x: ValueId, cos: ValueId, sin: ValueId) -> OpResult<ValueId> {
         let &[batch, positions, heads, size] = b.shape(x) else { refuse!("it has not four dimensions") };
