@@ -285,7 +285,7 @@ impl Work<'_> {
         });
         Ok(Header {
             targets,
-            classes: self.model.class_names(),
+            classes: self.model.class_names().to_vec(),
             features,
             tensor_features,
             fold,

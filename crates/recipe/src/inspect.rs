@@ -171,7 +171,7 @@ pub fn inspect(model: &OpenModel) -> Contents {
         opsets: network.opsets.clone(),
         inputs: network.inputs().iter().map(port).collect(),
         outputs: network.outputs().iter().map(port).collect(),
-        classes: model.class_names(),
+        classes: model.class_names().to_vec(),
         columns: model
             .preprocessing()
             .map(|s| s.sources().iter().map(|c| c.name.clone()).collect())

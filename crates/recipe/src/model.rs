@@ -1,5 +1,6 @@
 //! A model with the record of the table that it was trained on.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pellucid::Model;
@@ -8,6 +9,7 @@ use pellucid_data::image::ImageRecord;
 use pellucid_data::metadata::{KEY, Metadata};
 use pellucid_data::split::Split;
 use pellucid_data::steps::Preprocessing;
+use pellucid_data::table::Cell;
 use pellucid_data::target::{Target, Task};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -19,9 +21,9 @@ pub struct OpenModel {
     model: Model,
     metadata: Option<Metadata>,
     split: Option<Split>,
-    classes: Option<Vec<String>>,
-    /// Those that the nodes of a classifier name.
-    labels: Vec<String>,
+    classes: Vec<String>,
+    /// Whether the classes' names are those that the nodes of a classifier have.
+    has_labels: bool,
 }
 
 impl OpenModel {
@@ -43,8 +45,17 @@ impl OpenModel {
             Some(record) => record.split().map_err(|e| e.in_file(&name(path)))?,
             None => None,
         };
-        let labels = labels(model.network());
-        Ok(Self { path: path.to_path_buf(), model, metadata, split, classes: None, labels })
+        let mut opened =
+            Self { path: path.to_path_buf(), model, metadata, split, classes: Vec::new(), has_labels: false };
+        opened.classes = match (opened.target(), opened.images()) {
+            (Some(target), _) => target.class_names(),
+            (None, images) => images.map(|i| i.classes.clone()).unwrap_or_default(),
+        };
+        if opened.classes.is_empty() && !opened.is_regression() {
+            opened.classes = labels(opened.model.network());
+            opened.has_labels = !opened.classes.is_empty();
+        }
+        Ok(opened)
     }
 
     /// The file.
@@ -83,40 +94,18 @@ impl OpenModel {
     }
 
     /// The names of the classes by number, as given or as the file's record or its nodes have them; empty where they are not known.
-    pub fn class_names(&self) -> Vec<String> {
-        let named = self.recorded_class_names();
-        if named.is_empty() && !self.is_regression() { self.labels.clone() } else { named }
+    pub fn class_names(&self) -> &[String] {
+        &self.classes
     }
 
-    /// Whether the nodes of a classifier say which label each class has.
+    /// Whether it is the nodes of a classifier that say which label each class has.
     pub(crate) fn has_labels(&self) -> bool {
-        !self.labels.is_empty() && self.recorded_class_names().is_empty()
-    }
-
-    /// The number of the class that has a label there.
-    pub(crate) fn class_labelled(&self, label: &str, data: &Path) -> Result<f64> {
-        match self.class_names().iter().position(|c| c == label) {
-            Some(class) => Ok(class as f64),
-            None => Err(Error::input(format!(
-                "{}: {label:?} is no class of the model; it has {}",
-                data.display(),
-                crate::rows::listed(&self.class_names())
-            ))),
-        }
-    }
-
-    /// Those that are given, or in the file's record.
-    pub(crate) fn recorded_class_names(&self) -> Vec<String> {
-        match (&self.classes, self.target(), self.images()) {
-            (Some(given), ..) => given.clone(),
-            (None, Some(target), _) => target.class_names(),
-            (None, None, images) => images.map(|i| i.classes.clone()).unwrap_or_default(),
-        }
+        self.has_labels
     }
 
     /// The same model, its classes named.
     pub fn with_class_names(self, names: Vec<String>) -> Self {
-        Self { classes: Some(names), ..self }
+        Self { classes: names, has_labels: false, ..self }
     }
 
     /// Whether the file says that a number is predicted.
@@ -131,6 +120,45 @@ impl OpenModel {
             Dim::Fixed(n) => all.checked_mul(*n),
             _ => None,
         })
+    }
+}
+
+/// The numbers of classes by the labels that a file's data has of them.
+#[derive(Debug)]
+pub(crate) struct Labels<'a> {
+    names: &'a [String],
+    numbers: HashMap<&'a str, usize>,
+    data: &'a Path,
+}
+
+impl<'a> Labels<'a> {
+    pub(crate) fn new(model: &'a OpenModel, data: &'a Path) -> Self {
+        let names = model.class_names();
+        let mut numbers = HashMap::with_capacity(names.len());
+        for (class, name) in names.iter().enumerate() {
+            numbers.entry(name.as_str()).or_insert(class);
+        }
+        Self { names, numbers, data }
+    }
+
+    /// The number of a cell's class; `None` where it is missing.
+    pub(crate) fn class(&self, cell: &Cell) -> Result<Option<f64>> {
+        let text = cell.to_string();
+        let other = match cell {
+            Cell::Missing => return Ok(None),
+            // As Python and as numbers write it.
+            Cell::Bool(true) => ["True", "1"],
+            Cell::Bool(false) => ["False", "0"],
+            _ => [&*text; 2],
+        };
+        match [&*text].into_iter().chain(other).find_map(|label| self.numbers.get(label)) {
+            Some(&class) => Ok(Some(class as f64)),
+            None => Err(Error::input(format!(
+                "{}: {text:?} is no class of the model; it has {}",
+                self.data.display(),
+                crate::rows::listed(self.names)
+            ))),
+        }
     }
 }
 

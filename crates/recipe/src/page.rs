@@ -179,7 +179,7 @@ fn counts(findings: &Findings<'_>, table: &Batch) -> Result<Option<Section>> {
         let categories = tally(table.column(name)?, &classes);
         let mut shares =
             Table::new("").column(name.clone(), Align::Left).column(report.rows_are.clone(), Align::Right);
-        if let [_, positive] = names.as_slice() {
+        if let [_, positive] = names {
             shares = shares.column(format!("share of {positive}"), Align::Right);
         }
         for c in &categories {
@@ -194,7 +194,7 @@ fn counts(findings: &Findings<'_>, table: &Batch) -> Result<Option<Section>> {
             title: format!("{} of each {name}", report.rows_are),
             subtitle: format!("all {} rows of the table", format_count(table.rows() as u64)),
             axis: report.rows_are.clone(),
-            classes: if classes.is_empty() { Vec::new() } else { names.clone() },
+            classes: if classes.is_empty() { Vec::new() } else { names.to_vec() },
             categories,
             ..Default::default()
         };

@@ -80,7 +80,7 @@ impl Predictor {
         let activation = |i: &usize| activation(model.model(), outputs[*i]);
         let find =
             |names: &[&str]| (0..outputs.len()).find(|i| activation(i).is_some_and(|a| names.contains(&a)));
-        let classifies = !model.recorded_class_names().is_empty();
+        let classifies = !model.class_names().is_empty() && !model.has_labels();
         let is_number = model.is_regression();
         let main = model.model().main_output().unwrap_or(0);
         let (output, meaning) = if is_number {

@@ -10,7 +10,7 @@ use pellucid_data::steps::Preprocessing;
 use pellucid_data::table::{self, Batch, Column, ColumnType, ReadOptions, Rows, Values};
 
 use crate::error::{Error, Result};
-use crate::model::OpenModel;
+use crate::model::{Labels, OpenModel};
 pub(crate) use arrays::stacked;
 use columns::InputColumns;
 
@@ -286,14 +286,8 @@ impl<'m> TableReader<'m> {
             }
             (Some(label), _) if self.model.has_labels() => {
                 let column = taken.column(label)?;
-                let label = |r| match (column.text(r), column.number(r)) {
-                    (Some(text), _) => self.model.class_labelled(text, &self.path).map(Some),
-                    (None, Some(number)) => {
-                        self.model.class_labelled(&number.to_string(), &self.path).map(Some)
-                    }
-                    (None, None) => Ok(None),
-                };
-                (0..rows).map(label).collect::<Result<_>>()?
+                let labels = Labels::new(self.model, &self.path);
+                (0..rows).map(|r| labels.class(&column.cell(r))).collect::<Result<_>>()?
             }
             (Some(label), _) => {
                 let column = taken.column(label)?;

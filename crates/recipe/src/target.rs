@@ -20,9 +20,9 @@ pub struct NamedTarget {
 pub fn resolve(asked: &[String], model: &OpenModel, outputs: usize) -> Result<Vec<NamedTarget>> {
     let classes = model.class_names();
     if asked.is_empty() {
-        return Ok(vec![default(&classes, outputs)]);
+        return Ok(vec![default(classes, outputs)]);
     }
-    asked.iter().map(|text| one(text.trim(), model, &classes, outputs)).collect()
+    asked.iter().map(|text| one(text.trim(), model, classes, outputs)).collect()
 }
 
 fn default(classes: &[String], outputs: usize) -> NamedTarget {
@@ -48,7 +48,10 @@ fn one(text: &str, model: &OpenModel, classes: &[String], outputs: usize) -> Res
     }
     let inner = text.trim_start_matches(['[', '(']).trim_end_matches([']', ')']);
     let indices: Option<Vec<i64>> = inner.split(',').map(|i| i.trim().parse().ok()).collect();
+    // Where classes are numbers, a number that is none of them is a mistake, not the position of another.
+    let position_of_numbers = inner == text && all_numbers(classes);
     match indices.as_deref() {
+        Some(&[_]) if position_of_numbers => Err(unknown(text, classes, outputs)),
         Some(&[class]) if class >= 0 && !model.is_regression() => {
             let class = usize::try_from(class).unwrap_or(usize::MAX);
             let count = if outputs == 1 { 2 } else { outputs };
@@ -66,6 +69,10 @@ fn one(text: &str, model: &OpenModel, classes: &[String], outputs: usize) -> Res
     }
 }
 
+fn all_numbers(classes: &[String]) -> bool {
+    !classes.is_empty() && classes.iter().all(|c| c.parse::<i64>().is_ok())
+}
+
 fn unknown(asked: &str, classes: &[String], outputs: usize) -> Error {
     let last = if outputs == 1 { 1 } else { outputs.saturating_sub(1) };
     let words = "predicted, runner-up, true";
@@ -77,7 +84,12 @@ fn unknown(asked: &str, classes: &[String], outputs: usize) -> Error {
         if classes.len() > SHOWN {
             names.push(format!("{} more", classes.len() - SHOWN));
         }
-        format!("there are the classes {} (or 0 to {last}), {words}", names.join(", "))
+        let positions = if all_numbers(classes) {
+            format!("by position [0] to [{last}]")
+        } else {
+            format!("or 0 to {last}")
+        };
+        format!("there are the classes {} ({positions}), {words}", names.join(", "))
     };
     ErrorKind::Target { asked: asked.to_owned(), available }.into()
 }

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use pellucid::graph::{DType, Tensor};
 use pellucid_data::arrays;
 use pellucid_data::select::Selection;
-use pellucid_data::table::{Batch, Column, ColumnType, Field, Schema};
+use pellucid_data::table::{Batch, Cell, Column, ColumnType, Field, Schema};
 
 use super::{Chunk, MOST_NUMBERS, MOST_ROWS, Wanted};
 use crate::error::{Error, Result};
-use crate::model::OpenModel;
+use crate::model::{Labels, OpenModel};
 
 /// Holds the arrays; gives the selected rows some at a time.
 #[derive(Debug)]
 pub(super) struct ArrayReader {
     path: PathBuf,
     inputs: Vec<Tensor>,
-    labels: Option<Vec<f64>>,
+    /// One for each row that is selected.
+    labels: Option<Vec<Option<f64>>>,
     selected: Vec<usize>,
     next: usize,
     limit: usize,
@@ -39,15 +40,11 @@ impl ArrayReader {
                     Error::input(message)
                 })?;
                 let labels = arrays.swap_remove(place).1;
-                let of_labels = |labels: Vec<f64>| match model.has_labels() {
-                    true => labels.iter().map(|v| model.class_labelled(&v.to_string(), path)).collect(),
-                    false => Ok(labels),
-                };
                 let numbers =
                     labels.to_f64().or_else(|| Some(labels.to_i64()?.iter().map(|&i| i as f64).collect()));
                 let numbers = numbers
                     .ok_or_else(|| Error::input(format!("{}: {name:?} holds no numbers", path.display())))?;
-                Some(of_labels(numbers)?)
+                Some(numbers)
             }
         };
         let inputs = inputs(model, path, arrays)?;
@@ -61,6 +58,14 @@ impl ArrayReader {
         }
         let selection = Selection::parse(if wanted.rows.trim().is_empty() { "all" } else { &wanted.rows })?;
         let selected = selection.rows(&numbered(path, rows)?, model.split())?;
+        let mut labels: Option<Vec<Option<f64>>> =
+            labels.map(|all| selected.iter().map(|&row| Some(all[row])).collect());
+        if model.has_labels() {
+            let classes = Labels::new(model, path);
+            for label in labels.iter_mut().flatten() {
+                *label = classes.class(&label.map_or(Cell::Missing, Cell::Number))?;
+            }
+        }
         let each = inputs.iter().map(|t| t.len().checked_div(rows).unwrap_or(0)).sum::<usize>();
         Ok(Self {
             path: path.to_path_buf(),
@@ -78,20 +83,13 @@ impl ArrayReader {
             return Ok(None);
         }
         let places = &self.selected[self.next..end];
+        let labels = self.labels.as_ref().map_or_else(Vec::new, |l| l[self.next..end].to_vec());
         self.next = end;
         let taken: Option<Vec<Tensor>> = self.inputs.iter().map(|t| take(t, places)).collect();
         let inputs = taken.ok_or_else(|| {
             Error::input(format!("{}: an array holds neither numbers nor truth values", self.path.display()))
         })?;
-        Ok(Some(Chunk {
-            numbers: places.iter().map(|&p| p as u64).collect(),
-            inputs,
-            labels: self
-                .labels
-                .as_ref()
-                .map_or_else(Vec::new, |l| places.iter().map(|&p| Some(l[p])).collect()),
-            table: None,
-        }))
+        Ok(Some(Chunk { numbers: places.iter().map(|&p| p as u64).collect(), inputs, labels, table: None }))
     }
 }
 

@@ -107,7 +107,7 @@ fn classes(model: &OpenModel, folder: &ImageFolder, path: &Path) -> Result<Vec<u
             Error::input(format!(
                 "{}: the model has no class {name:?}, which a sub-folder is named after; it has {}",
                 path.display(),
-                super::listed(&known)
+                super::listed(known)
             ))
         })
     };
