@@ -102,11 +102,15 @@ impl Room {
 impl Plan {
     /// Plans the computation of a graph's outputs from its inputs, which stay what they are until they are written again.
     pub fn new(graph: &Graph) -> Result<Self> {
-        Self::with_inputs(graph, true)
+        Self::of(graph, true)
     }
 
-    /// The same; where inputs do not `stay`, they are to be written before each run.
-    pub(crate) fn with_inputs(graph: &Graph, stay: bool) -> Result<Self> {
+    /// The same of a graph whose inputs are written before each run.
+    pub(crate) fn fed_anew(graph: &Graph) -> Result<Self> {
+        Self::of(graph, false)
+    }
+
+    fn of(graph: &Graph, stay: bool) -> Result<Self> {
         let (graph, _) = lower(graph, &|node| !node.op.runs())?;
         let (steps, same) = fuse::steps(&graph)?;
         // A value that lies where another does.
@@ -404,7 +408,7 @@ mod tests {
         let total = b.reduce_sum(bent, &[1], true).unwrap();
         let y = b.mul(bent, total).unwrap();
         let last = b.reduce_sum(y, &[1], true).unwrap();
-        let plan = Plan::with_inputs(&b.finish(&[last]), false).unwrap();
+        let plan = Plan::fed_anew(&b.finish(&[last])).unwrap();
         let mut space = plan.workspace();
         let run = |space: &mut Workspace| {
             if let SliceMut::F32(x) = plan.input(space, 0) {

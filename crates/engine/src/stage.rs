@@ -1,14 +1,15 @@
 //! A plan with what its inputs are fed from and where the rows of its values lie.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use pellucid_graph::rows::{RowsInput, same_in_all_rows};
-use pellucid_graph::{DType, Fact, Graph, Rows, Slice, SliceMut, ValueId};
+use pellucid_graph::{Fact, Graph, Rows, Slice, SliceMut, ValueId};
 
 use crate::columns::columns;
 use crate::error::{Error, Result};
 use crate::hinge::{self, Ahead, Behind, Weights};
-use crate::plan::Plan;
+use crate::plan::{Plan, Workspace};
 
 /// What feeds an input of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,11 +108,23 @@ pub(crate) fn copy_row(
     }
 }
 
-/// Whether places of rows that are not fed can hold anything: of a tile's points some may lack, and no operator refuses a number unless it is an index.
-fn takes_anything(graph: &Graph) -> bool {
-    let values = graph.nodes().iter().flat_map(|n| &n.outputs).chain(graph.inputs());
-    let mut types = values.map(|&v| graph.fact(v).dtype);
-    types.all(|t| matches!(t, DType::F32 | DType::F64))
+/// Copies some elements of a value to another place in it.
+fn repeat_piece(value: &mut SliceMut<'_>, from: Range<usize>, to: usize) {
+    macro_rules! go {
+        ($($variant:ident),*) => {
+            match value {
+                $(SliceMut::$variant(v) => v.copy_within(from, to),)*
+                SliceMut::String(v) => {
+                    for (k, at) in from.enumerate() {
+                        v[to + k] = v[at].clone();
+                    }
+                }
+                #[allow(unreachable_patterns)]
+                _ => {}
+            }
+        };
+    }
+    go!(F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool);
 }
 
 /// A plan, the feeds of its inputs, and the layouts of its values.
@@ -121,9 +134,7 @@ pub struct Stage {
     pub(crate) feeds: Vec<Feed>,
     pub(crate) inputs: Vec<Layout>,
     pub(crate) outputs: Vec<Layout>,
-    /// Whether places that no point is fed to may hold anything.
-    pub(crate) takes_anything: bool,
-    /// Whether points lie side by side.
+    /// Whether points lie side by side. Sums and products of them take any number, so that places without a point may hold anything.
     pub(crate) columns: bool,
     /// For each input, whether it is a product with units that run by their knots.
     pub(crate) ahead: Vec<Option<Ahead>>,
@@ -164,10 +175,8 @@ impl Stage {
         };
         let output_rows: Vec<Option<Rows>> =
             graph.outputs().iter().enumerate().map(|x| rows[x.1.index()].or_else(|| repeated(x))).collect();
-        let takes_anything = takes_anything(graph);
         Ok(Self {
-            plan: Plan::with_inputs(graph, !takes_anything)?,
-            takes_anything,
+            plan: Plan::fed_anew(graph)?,
             feeds: feeds.to_vec(),
             inputs: graph.inputs().iter().zip(input_rows).map(|(&id, r)| layout(id, *r)).collect(),
             outputs: graph.outputs().iter().zip(&output_rows).map(|(&id, r)| layout(id, *r)).collect(),
@@ -196,11 +205,22 @@ impl Stage {
             Ok(Self { columns: true, ..Self::new(graph, feeds, &input_rows, constant_rows)? })
         };
         match (points >= hinge::FEWEST).then(|| hinge::cut(&turned, feeds)).flatten() {
-            // Products take any number.
             Some(hinge::Cut { graph, feeds, ahead, behind }) => {
-                Ok(Self { ahead, behind, takes_anything: true, ..in_columns(&graph, &feeds)? })
+                Ok(Self { ahead, behind, ..in_columns(&graph, &feeds)? })
             }
             None => in_columns(&turned, feeds),
+        }
+    }
+
+    /// Fills places of every input with what one of them holds. Knots feed no place, and only points side by side have some.
+    pub(crate) fn repeat(&self, space: &mut Workspace, from: usize, places: Range<usize>) {
+        for (i, layout) in self.inputs.iter().enumerate() {
+            let mut input = self.plan.input(space, i);
+            for place in places.clone().filter(|_| !layout.shared) {
+                for (a, b) in layout.pieces(from).zip(layout.pieces(place)) {
+                    repeat_piece(&mut input, a..a + layout.each, b);
+                }
+            }
         }
     }
 

@@ -28,7 +28,8 @@ pub const GROUP_IN_COLUMNS: usize = 64;
 /// Steps of operators, of which a thread does some in a nanosecond, that are not worth another thread.
 const SHORT: f64 = 2e5;
 
-/// Of fewer blocks for each thread the one that asks does some; for more it is not worth while that the others wake up sooner.
+/// With fewer blocks for each thread than this, the thread that asks does some, as it begins at once; with more, the pool alone was faster, by 3 to 8
+/// parts in a hundred.
 const FEW_BLOCKS: usize = 8;
 
 /// The points of each row.
@@ -150,11 +151,7 @@ impl Sweep {
         let many = blocks >= 2 * threads;
         let one = |b: usize| job.block(b * size, size.min(rows - b * size), many);
         let found: Vec<Vec<Buffer>> = if many && blocks < FEW_BLOCKS * threads {
-            let slots: Vec<OnceLock<Vec<Buffer>>> = (0..blocks).map(|_| OnceLock::new()).collect();
-            on_all_threads(control.pool, blocks, |b| {
-                slots[b].set(one(b)?).map_err(|_| Error::Mismatch(format!("block {b} was run twice")))
-            })?;
-            slots.into_iter().filter_map(OnceLock::into_inner).collect()
+            on_all_threads(control.pool, blocks, one)?
         } else if many {
             control.pool.install(|| (0..blocks).into_par_iter().map(one).collect::<Result<_>>())?
         } else {
@@ -381,15 +378,10 @@ impl Job<'_> {
                     self.feed_points(stage, space, i, points, first, segment, before, knots)?;
                 }
             }
-            if let Some(last) = segments.last().filter(|_| !stage.takes_anything) {
-                // Places that the tile lacks repeat its last point.
-                for place in last.place + last.count..stage.plan.rows() {
-                    let again = Segment { first: last.first + last.count - 1, count: 1, place, ..*last };
-                    for i in 0..stage.feeds.len() {
-                        let mut knots = Knots::default();
-                        self.feed_points(stage, space, i, points, first, &again, before, &mut knots)?;
-                    }
-                }
+            if let Some(last) = segments.last().filter(|_| !stage.columns) {
+                // An operator may refuse what a place without a point happens to hold.
+                let end = last.place + last.count;
+                stage.repeat(space, end - 1, end..stage.plan.rows());
             }
             stage.plan.run(space, profile.as_mut())?;
             for (s, segment) in segments.iter().enumerate() {
@@ -474,7 +466,7 @@ impl Job<'_> {
         let each = (stage.plan.rows() / group_size(stage)).max(1);
         let parts: Vec<&[Group]> = groups.chunks(each).collect();
         let merge = Mutex::new(Merge { sums, head: 0, waiting: BTreeMap::new() });
-        // A thread that panicked ends the sweep.
+        // A thread that panicked ends the sweep when the others are done.
         let lock = || merge.lock().unwrap_or_else(PoisonError::into_inner);
         on_all_threads(self.control.pool, parts.len(), |i| {
             self.tiles(stage, points, first, parts[i], before, &mut |group, sums| {
@@ -483,6 +475,7 @@ impl Job<'_> {
             lock().end(i);
             Ok(())
         })
+        .map(drop)
     }
 
     fn collect(&self, y: Yield, count: usize, spaces: &RowSpace, sums: &[Vec<Buffer>]) -> Buffer {
@@ -556,23 +549,29 @@ impl Merge<'_> {
     }
 }
 
-/// Does all parts, in order, on as many threads as the pool has. This one is among them: it begins while others wake up.
-fn on_all_threads(
+/// Does all parts, begun in order, on as many threads as the pool has, and gives what came of each. This thread is among them: it begins while
+/// others wake up. Of several errors it is left open which one is given.
+fn on_all_threads<T: Send + Sync>(
     pool: &rayon::ThreadPool,
     parts: usize,
-    part: impl Fn(usize) -> Result<()> + Sync,
-) -> Result<()> {
+    part: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let (next, failed) = (AtomicUsize::new(0), OnceLock::new());
+    let found: Vec<OnceLock<T>> = (0..parts).map(|_| OnceLock::new()).collect();
     let take_all = || {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= parts {
                 return;
             }
-            if let Err(error) = part(i) {
-                next.store(parts, Ordering::Relaxed);
-                // Another thread's may be there already.
-                let _ = failed.set(error);
+            match part(i) {
+                // It is empty, as a part is taken once.
+                Ok(made) => drop(found[i].set(made)),
+                Err(error) => {
+                    next.store(parts, Ordering::Relaxed);
+                    // Another thread's may be there already.
+                    drop(failed.set(error));
+                }
             }
         }
     };
@@ -582,7 +581,10 @@ fn on_all_threads(
         }
         take_all();
     });
-    failed.into_inner().map_or(Ok(()), Err)
+    match failed.into_inner() {
+        Some(error) => Err(error),
+        None => Ok(found.into_iter().filter_map(OnceLock::into_inner).collect()),
+    }
 }
 
 fn enter(profile: &mut Option<Profile>, stage: &'static str) {

@@ -23,7 +23,7 @@ impl Uneven {
 
 impl Points for Uneven {
     fn count(&self, row: usize) -> usize {
-        3 + 40 * row
+        3 + 40 * (row % 5)
     }
 
     fn values(&self, _input: usize, _row: usize, points: Range<usize>) -> Cow<'_, [f64]> {
@@ -53,7 +53,10 @@ impl Points for Even {
         threads.insert(std::thread::current().id());
         self.asked.notify_all();
         let some_lack = |threads: &mut HashSet<ThreadId>| threads.len() < self.expected;
-        drop(self.asked.wait_timeout_while(threads, Duration::from_secs(20), some_lack).unwrap());
+        let (threads, waited) =
+            self.asked.wait_timeout_while(threads, Duration::from_secs(20), some_lack).unwrap();
+        drop(threads);
+        assert!(!waited.timed_out(), "a thread never asked");
         points.map(|p| p as f64 / self.points as f64).collect()
     }
 
@@ -117,17 +120,28 @@ fn rows(n: usize) -> Tensor {
 
 #[test]
 fn sums_are_those_taken_by_hand_for_any_tile_and_threads() {
-    let x = rows(5);
+    let x = rows(40);
     let mut kept: Option<Vec<Tensor>> = None;
-    for (block, tile, threads) in [(1, 1, 1), (2, 7, 1), (4, 32, 2), (8, 33, 3), (16, 256, 2), (1, 64, 4)] {
+    // 40 rows in blocks: one thread alone, threads that share one block's points, a few blocks for each thread, and many.
+    for (block, tile, threads) in [
+        (1, 1, 1),
+        (2, 7, 1),
+        (4, 32, 2),
+        (8, 33, 3),
+        (16, 256, 2),
+        (1, 64, 4),
+        (1, 7, 2),
+        (3, 8, 2),
+        (1, 5, 3),
+    ] {
         let pool = pool(threads);
         let done = AtomicUsize::new(0);
         let progress = |n: usize| {
             done.fetch_add(n, Ordering::Relaxed);
         };
         let control = Control { pool: &pool, cancel: None, progress: Some(&progress), profile: None };
-        let found = sweep(block, tile).run(&[x.view()], 5, Some(&Uneven), &control).unwrap();
-        assert_eq!(done.into_inner(), 5);
+        let found = sweep(block, tile).run(&[x.view()], 40, Some(&Uneven), &control).unwrap();
+        assert_eq!(done.into_inner(), 40);
         let (x, sum, after) = (x.to_f64().unwrap(), found[1].to_f64().unwrap(), found[2].to_f64().unwrap());
         for (i, &v) in x.iter().enumerate() {
             let want: f64 =
