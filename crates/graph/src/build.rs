@@ -209,8 +209,8 @@ impl Builder {
                 })
             })
             .collect();
-        let Origin { name, opset } = self.origin.clone().unwrap_or_else(|| op.definition().name.into());
-        self.graph.nodes.push(Node { name, opset, op, inputs: inputs.to_vec(), outputs: outputs.clone() });
+        let Origin { name, of } = self.origin.clone().unwrap_or_else(|| op.definition().name.into());
+        self.graph.nodes.push(Node { name, of, op, inputs: inputs.to_vec(), outputs: outputs.clone() });
         Ok(outputs)
     }
 
@@ -306,13 +306,8 @@ impl Builder {
 
 /// The error of an operator with the node where it happened.
 pub fn located(node: &Node, error: OpError) -> crate::Error {
-    ErrorKind::Operator {
-        node: node.name.to_string(),
-        operator: node.op.definition().name,
-        opset: node.opset,
-        message: error.0,
-    }
-    .into()
+    let (operator, opset, message) = node.said(error.0);
+    ErrorKind::Operator { node: node.name.to_string(), operator, opset, message }.into()
 }
 
 /// A budget with what a given constant brings.

@@ -46,14 +46,9 @@ pub fn differentiate(
 }
 
 fn not_differentiable(node: &Node) -> crate::Error {
-    let definition = node.op.definition();
-    ErrorKind::NotDifferentiable {
-        node: node.name.to_string(),
-        operator: definition.name,
-        opset: node.opset,
-        reason: definition.derivative.trim_start_matches("none: ").to_owned(),
-    }
-    .into()
+    let reason = node.op.definition().derivative.trim_start_matches("none: ").to_owned();
+    let (operator, opset, reason) = node.said(reason);
+    ErrorKind::NotDifferentiable { node: node.name.to_string(), operator, opset, reason }.into()
 }
 
 /// Adds the cotangents of a node's inputs to the tally, from those of its outputs.

@@ -74,8 +74,8 @@ pub struct Value {
 pub struct Node {
     /// Its name in the file, or that of the node from which it was derived.
     pub name: Arc<str>,
-    /// The version of the operator set that node imports; `None` where there is no file behind it.
-    pub opset: Option<i64>,
+    /// The operator of that node; `None` where there is no file behind it.
+    pub of: Option<FileOperator>,
     /// What it does.
     pub op: Arc<dyn Operator>,
     /// Its inputs; `None` where an optional one is left out.
@@ -84,25 +84,44 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
 }
 
+/// The operator of a node of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileOperator {
+    /// Its name.
+    pub name: &'static str,
+    /// The version of its operator set that the file imports.
+    pub opset: i64,
+}
+
 /// The node of a file that nodes of a graph come from.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// Its name.
     pub name: Arc<str>,
-    /// The version of the operator set that it imports; `None` where there is no file.
-    pub opset: Option<i64>,
+    /// Its operator; `None` where there is no file.
+    pub of: Option<FileOperator>,
 }
 
 impl From<&str> for Origin {
     fn from(name: &str) -> Self {
-        Self { name: name.into(), opset: None }
+        Self { name: name.into(), of: None }
     }
 }
 
 impl Node {
     /// Where it comes from.
     pub fn origin(&self) -> Origin {
-        Origin { name: Arc::clone(&self.name), opset: self.opset }
+        Origin { name: Arc::clone(&self.name), of: self.of }
+    }
+
+    /// The operator that errors name, the file's where there is one, its opset, and `message` with the operator inside that it is about.
+    pub(crate) fn said(&self, message: String) -> (&'static str, Option<i64>, String) {
+        let own = self.op.definition().name;
+        match self.of {
+            None => (own, None, message),
+            Some(of) if of.name == own => (own, Some(of.opset), message),
+            Some(of) => (of.name, Some(of.opset), format!("inside it, {own}: {message}")),
+        }
     }
 
     /// Its inputs that are there.
@@ -294,7 +313,7 @@ impl Graph {
             let inputs = node.inputs.iter().map(|v| v.map(|v| map[&v])).collect();
             graph.nodes.push(Node {
                 name: Arc::clone(&node.name),
-                opset: node.opset,
+                of: node.of,
                 op: Arc::clone(&node.op),
                 inputs,
                 outputs,

@@ -27,7 +27,7 @@ pub use attributes::{Attribute, Attributes, Branch};
 pub use build::{Budget, Builder};
 pub use error::{Error, ErrorKind, OpError, OpResult, Result};
 pub use flow::{Flow, Obstacle, flow};
-pub use graph::{Fact, Graph, Node, Value, ValueId};
+pub use graph::{Fact, FileOperator, Graph, Node, Origin, Value, ValueId};
 pub use network::{Dim, Network};
 pub use operator::{Arg, Cotangents, Definition, Kernel, Kind, Operator, Part, Site, Then, Wire};
 pub use pellucid_kernels::random;

@@ -144,6 +144,11 @@ pub trait Operator: Debug + Send + Sync + 'static {
     fn with_precision(&self, _precision: DType) -> Option<Arc<dyn Operator>> {
         None
     }
+
+    /// The same operator where nobody reads more than its first `count` outputs; `None` where the others cost nothing.
+    fn with_outputs(&self, _count: usize) -> Option<Arc<dyn Operator>> {
+        None
+    }
 }
 
 /// An operator made ready for many runs: see [`Operator::prepare`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::build::{Builder, MOST_ELEMENTS};
 use crate::error::{Error, ErrorKind, OpResult, Result};
-use crate::graph::{Fact, Graph, Origin, ValueId};
+use crate::graph::{Fact, FileOperator, Graph, Origin, ValueId};
 use crate::network::{Dim, Network, NetworkNode};
 use crate::operator::Operator;
 use crate::ops::Identity;
@@ -241,7 +241,8 @@ impl Network {
                 },
             }
         }
-        b.set_origin(Some(Origin { name: Arc::from(node.name.as_str()), opset: self.opset_of(&op) }));
+        let of = self.opset_of(&op).map(|opset| FileOperator { name: op.definition().name, opset });
+        b.set_origin(Some(Origin { name: Arc::from(node.name.as_str()), of }));
         // A composite that only runs through its body is its body from here on.
         let body =
             if op.runs() { None } else { op.lower(b, &inputs).map_err(|e| self.refused(node, &op, e.0))? };
@@ -355,13 +356,10 @@ impl Graph {
             let found = match asked {
                 Ok(found) => found,
                 Err(e) => {
-                    return Err(ErrorKind::RowsMix {
-                        node: node.name.to_string(),
-                        operator: node.op.definition().name,
-                        opset: node.opset,
-                        reason: e.0,
-                    }
-                    .into());
+                    let (operator, opset, reason) = node.said(e.0);
+                    return Err(
+                        ErrorKind::RowsMix { node: node.name.to_string(), operator, opset, reason }.into()
+                    );
                 }
             };
             for (o, r) in node.outputs.iter().zip(found) {

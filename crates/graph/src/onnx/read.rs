@@ -170,12 +170,28 @@ impl Reader<'_> {
             self.declare(symbol, info);
             self.network.outputs.push(symbol);
         }
+        self.leave_out_unread();
         for info in &graph.value_info {
             if let Some(&symbol) = self.network.names.get(info.name.as_deref().unwrap_or_default()) {
                 self.declare(symbol, info);
             }
         }
         Ok(())
+    }
+
+    /// Outputs behind the last that is read, where an operator is simpler without them.
+    fn leave_out_unread(&mut self) {
+        let Network { nodes, outputs, .. } = &mut self.network;
+        let inputs = nodes.iter().flat_map(|n| n.inputs.iter().flatten());
+        let read: HashSet<usize> = inputs.chain(outputs.iter()).copied().collect();
+        for node in nodes {
+            let last = node.outputs.iter().rposition(|o| o.is_some_and(|o| read.contains(&o)));
+            let count = last.map_or(1, |last| last + 1);
+            if let Some(simpler) = node.op.as_ref().ok().and_then(|op| op.with_outputs(count)) {
+                node.op = Ok(simpler);
+                node.outputs.truncate(count);
+            }
+        }
     }
 
     pub(super) fn nodes(&mut self, nodes: Vec<Placed>) -> Result<()> {

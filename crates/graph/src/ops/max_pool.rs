@@ -131,6 +131,10 @@ impl Operator for MaxPool {
         Kind::Select
     }
 
+    fn with_outputs(&self, count: usize) -> Option<Arc<dyn Operator>> {
+        (self.indices && count < 2).then(|| Arc::new(Self { indices: false, ..self.clone() }) as Arc<dyn Operator>)
+    }
+
     fn rows(&self, site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
         if self.indices && site.rows > 1 && site.rows_of(0).is_some() {
             refuse!("its second output counts through all records");

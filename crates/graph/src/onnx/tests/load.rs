@@ -1,12 +1,12 @@
 //! What a well-formed file gives.
 
 use super::{floats, graph, load, model, node, small, tensor_attribute};
-use crate::network::Dim;
+use crate::network::{Dim, Network};
 use crate::onnx::encode;
 use crate::onnx::module::SCOPES;
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::tensor_proto::DataType;
-use crate::onnx::proto::{AttributeProto, TensorProto};
+use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
 use crate::specialise::Specialisation;
 use crate::tensor::{DType, Tensor};
 
@@ -58,6 +58,27 @@ fn inputs_and_outputs_may_be_left_out() {
     let clip = &network.nodes()[0];
     assert_eq!(clip.inputs.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(clip.outputs.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+}
+
+/// The places of a MaxPool count through all records, so that rows mix where they are read.
+#[test]
+fn places_that_nobody_reads_are_left_out() {
+    let pool = |reader: Option<NodeProto>| {
+        let mut pool = node("MaxPool", &["x"], &["y", "places"]);
+        pool.attribute.push(AttributeProto {
+            name: Some("kernel_shape".to_owned()),
+            r#type: Some(AttributeType::Ints as i32),
+            ints: vec![2],
+            ..AttributeProto::default()
+        });
+        let mut m = model([vec![pool], reader.into_iter().collect()].concat(), vec![]);
+        let shape = [Dim::Symbol("N".to_owned()), Dim::Fixed(1), Dim::Fixed(4)];
+        graph(&mut m).input = vec![encode::value_info("x", DType::F32, Some(&shape))];
+        load(&m).unwrap()
+    };
+    let outputs = |network: &Network| network.nodes()[0].outputs.len();
+    assert_eq!(outputs(&pool(None)), 1);
+    assert_eq!(outputs(&pool(Some(node("Identity", &["places"], &["z"])))), 2);
 }
 
 #[test]
