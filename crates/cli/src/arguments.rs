@@ -312,6 +312,10 @@ pub(crate) struct How {
     /// Whose numbers a baseline has: encoded (the network's) or raw (the table's).
     #[arg(long, value_name = "SPACE", value_parser = ["encoded", "raw"])]
     pub(crate) baseline_space: Option<String>,
+    /// Numbers of features (.npy, .npz or .safetensors), for feature_ablation: those with the same number, such as the pixels of a segment, are
+    /// replaced together. In the shape of a row, or one that repeats to it; several inputs by name.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) feature_mask: Option<PathBuf>,
     /// The integral's rule: gausslegendre, riemann_left, riemann_middle, riemann_right or riemann_trapezoid.
     #[arg(long, value_name = "RULE")]
     pub(crate) quadrature: Option<String>,

@@ -127,6 +127,7 @@ fn columns_of_texts_are_held_fixed_or_replaced() {
     rich(&place);
     place.write("rows.csv", ROWS);
     assert_eq!(place.run(&["export", "rich.onnx", "raw.onnx"]).code, 0);
+    place.run(&["export", "rich.onnx", "./rich.onnx"]).refused(2, &["rich.onnx", "another file"]);
     let some = ["--rows", "0,3"];
     let line = explained(&place, "raw.onnx", &[&some[..], &["--method", "integrated_gradients"]].concat());
     assert!(line.stderr.contains("held fixed: job, loan (texts"), "{}", line.stderr);

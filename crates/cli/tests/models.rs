@@ -170,6 +170,106 @@ fn classes_have_the_labels_of_the_classifier_in_the_file() {
 }
 
 #[test]
+fn a_number_that_is_no_class_is_no_position_either_where_classes_are_numbers() {
+    let place = Place::new();
+    let forest = std::fs::read(shared("graph/tests/data/sklearn/forest.onnx")).unwrap();
+    place.write("forest.onnx", patched(&forest, b"int64s@\x00@\x01", b"int64s@\x01@\x02"));
+    place.write("rows.csv", "a,b,c,d,class\n1,3,3,4,1\n2,3,4,5,2\n");
+    let run = |rest: &[&str]| place.run(&[&["explain", "forest.onnx", "rows.csv"], rest].concat());
+    let some =
+        ["--features", "a,b,c,d", "-m", "feature_ablation", "--format", "jsonl", "-o", "-", "--target"];
+    let target = |name: &str| run(&[&some[..], &[name]].concat());
+    for (asked, class) in [("1", "1"), ("2", "2"), ("[0]", "1")] {
+        let line = target(asked).stdout;
+        let row: serde_json::Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+        assert_eq!(row["target"], class, "{asked}");
+    }
+    target("0").refused(2, &["\"1\", \"2\" (by position [0] to [1])"]);
+}
+
+#[test]
+fn a_table_gives_missing_and_whole_numbers_as_the_model_takes_them() {
+    let place = Place::new();
+    let sklearn = |name: &str| shared(&format!("graph/tests/data/sklearn/{name}.onnx"));
+    place.write("rows.csv", "a,b,c,d\n1,,3,4\n2,3,4,5\n");
+    let ablation = ["rows.csv", "-m", "feature_ablation"];
+    let imputes = place.run(&[&["explain", &sklearn("mlp-missing")], &ablation[..]].concat());
+    assert_eq!(imputes.code, 0, "{}", imputes.stderr);
+    let refused = place.run(&[&["explain", &sklearn("logistic")], &ablation[..]].concat());
+    refused.refused(3, &["line 2", "\"b\"", "found no value", "Imputer"]);
+    let forest = place.run(&["explain", &sklearn("forest"), "rows.csv", "--rows", "1", "-m", "saliency"]);
+    forest.refused(4, &["TreeEnsembleClassifier of opset", "has no derivative", "feature_ablation"]);
+
+    let mut network = Network::new();
+    let batch = Dim::Symbol("batch".to_owned());
+    let ids = network.add_input("ids", DType::I64, &[batch.clone(), Dim::Fixed(3)]).unwrap();
+    let table: Vec<f32> = (0..12).map(|i| (i as f32).sin()).collect();
+    let words = network.add_constant("words", Tensor::new(&[6, 2], table).unwrap()).unwrap();
+    let vectors = network.add_node("look", ops::Gather { axis: 0 }, &[words, ids], "vectors").unwrap();
+    let axes = network.add_constant("axes", Tensor::vector(vec![1i64, 2])).unwrap();
+    let sum = ops::ReduceSum { keep: false, noop_with_empty_axes: false };
+    let y = network.add_node("sum", sum, &[vectors, axes], "y").unwrap();
+    network.add_output(y, DType::F32, &[batch]);
+    network.save(place.path("ids.onnx")).unwrap();
+    place.write("ids.csv", "a,b,c\n0,3,5\n");
+    let found = place.run(&["explain", "ids.onnx", "ids.csv", "--format", "jsonl", "-o", "-"]);
+    let row: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    let vector = |id: usize| f64::from((2 * id) as f32).sin() + f64::from((2 * id + 1) as f32).sin();
+    for (token, id) in [(0, 0), (1, 3), (2, 5)] {
+        let got = row[format!("attribution.ids[{token}]")].as_f64().unwrap();
+        assert!((got - vector(id)).abs() < 1e-5, "{row}");
+    }
+    place.write("ids.csv", "a,b,c\n0,3.5,5\n");
+    place.run(&["explain", "ids.onnx", "ids.csv"]).refused(3, &["line 2", "\"b\"", "whole number", "3.5"]);
+}
+
+#[test]
+fn features_of_a_mask_are_replaced_together() {
+    let place = Place::new();
+    let logistic = shared("graph/tests/data/sklearn/logistic.onnx");
+    place.write("rows.csv", "a,b,c,d\n1,3,3,4\n2,3,4,5\n");
+    let mask = Tensor::vector(vec![0i64, 0, 1, 2]);
+    let file = std::fs::File::create(place.path("mask.npy")).unwrap();
+    pellucid_recipe::data::arrays::write_npy(&mask, file).unwrap();
+    let run = |more: &[&str]| {
+        place.run(&[&["explain", &logistic, "rows.csv", "--format", "jsonl", "-o", "-"], more].concat())
+    };
+    let row = |more: &[&str]| {
+        let ran = run(more);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        serde_json::from_str::<serde_json::Value>(ran.stdout.lines().next().unwrap()).unwrap()
+    };
+    let alone = row(&["-m", "feature_ablation"]);
+    let together = row(&["-m", "feature_ablation", "--feature-mask", "mask.npy"]);
+    let of = |row: &serde_json::Value, name: &str| row[format!("attribution.{name}")].as_f64().unwrap();
+    assert_eq!(of(&together, "a"), of(&together, "b"));
+    assert!(of(&together, "a") > of(&alone, "a") + of(&alone, "b"));
+    assert_eq!((of(&together, "c"), of(&together, "d")), (of(&alone, "c"), of(&alone, "d")));
+    run(&["--feature-mask", "mask.npy"]).refused(2, &["Integrated Gradients", "no feature mask"]);
+}
+
+#[test]
+fn rows_without_finite_numbers_are_told() {
+    let place = Place::new();
+    let mut network = Network::new();
+    let shape = |n| [Dim::Symbol("batch".to_owned()), Dim::Fixed(n)];
+    let x = network.add_input("x", DType::F32, &shape(2)).unwrap();
+    let bent = network.add_node("log", ops::Log, &[x], "bent").unwrap();
+    let weight = network.add_constant("weight", Tensor::new(&[2, 1], vec![1.0f32; 2]).unwrap()).unwrap();
+    let y = network.add_node("product", ops::MatMul, &[bent, weight], "y").unwrap();
+    network.add_output(y, DType::F32, &shape(1));
+    network.save(place.path("log.onnx")).unwrap();
+    place.write("rows.csv", "a,b\n1,2\n3,-4\n5,6\n");
+    let ran = place.run(&["explain", "log.onnx", "rows.csv", "--baseline", "1", "-o", "out.csv"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.stderr.contains("1 of 3 rows, the first is row 1, cannot be trusted"), "{}", ran.stderr);
+    let record: serde_json::Value = serde_json::from_str(&place.read("out.record.json")).unwrap();
+    assert_eq!(record["not_finite"], serde_json::json!({"rows": 1, "first_row": 1}));
+    let ran = place.run(&["explain", "log.onnx", "rows.csv", "--baseline", "1", "--rows", "0,2"]);
+    assert!(!ran.stderr.contains("trusted"), "{}", ran.stderr);
+}
+
+#[test]
 fn inspect_lists_every_node_that_refuses_its_inputs() {
     let place = Place::new();
     let mut network = Network::new();

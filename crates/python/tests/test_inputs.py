@@ -48,6 +48,8 @@ def test_ids_are_explained_from_their_embedding_as_captum_does(encoder):
     near(attr.FeatureAblation(encoder).attribute(IDS, **args), WANT["feature_ablation"])
     groups = np.array([[0, 0, 1, 1, 2, 2]])
     near(attr.FeatureAblation(encoder).attribute(IDS, feature_mask=groups, **args), WANT["feature_ablation_groups"])
+    # Without a mask each feature stands alone.
+    near(attr.FeatureAblation(encoder).attribute(IDS, feature_mask=(None,), **args), WANT["feature_ablation"])
 
 
 def test_a_mapping_leaves_it_to_the_types_and_an_explanation_says_what_was_done(encoder):

@@ -11,10 +11,11 @@ use pellucid::{Baseline, Batch, Explainer, Explanation, InputSpec, Precision, So
 use crate::activity::Activity;
 use crate::baseline::{self, Resolved};
 use crate::error::{Error, ErrorKind, Result, of_own_row};
+use crate::feature_mask::FeatureMasks;
 use crate::hash;
 use crate::model::OpenModel;
 use crate::predict::{Predictions, Predictor};
-use crate::record::{Completeness, Record};
+use crate::record::{Completeness, NotFinite, Record};
 use crate::request::Request;
 use crate::result::{Explained, Header, Sink};
 use crate::rows::{Chunk, Reader, Wanted, take_rows};
@@ -50,10 +51,20 @@ pub fn explain(
         }
         Resolved::default()
     };
+    let masks = match &request.feature_mask {
+        None => None,
+        Some(_) if !matches!(method, pellucid::Method::FeatureAblation { .. }) => {
+            return Err(Error::request(format!(
+                "{} replaces no features, so it takes no feature mask",
+                info.title
+            )));
+        }
+        Some(path) => Some(FeatureMasks::load(path, &model.model().input_names())?),
+    };
     let predictor = Predictor::new(model)?;
     let names = reader.feature_names();
-    let work = Work { model, request, baseline: &baseline, names, ready: None, done: 0 };
-    let mut completeness = Completeness::default();
+    let work = Work { model, request, baseline: &baseline, masks, names, ready: None, done: 0 };
+    let (mut completeness, mut not_finite) = (Completeness::default(), None);
     // Reading, computing and writing go on at the same time, a part apart.
     let (done, ready) = std::thread::scope(|scope| {
         let (to_worker, chunks) = sync_channel(1);
@@ -88,6 +99,11 @@ pub fn explain(
                     }
                 }
             }
+            let each = explained.attributions.chunks((header.targets.len() * header.features.len()).max(1));
+            for (r, (&row, attributions)) in explained.numbers.iter().zip(each).enumerate() {
+                let deltas = explained.delta.iter().flatten().map(|delta| delta[r]);
+                NotFinite::add(&mut not_finite, row, attributions.iter().copied().chain(deltas));
+            }
             sink.take(&header, &explained)?;
         }
         worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -98,7 +114,7 @@ pub fn explain(
         return Err(rows_of_baseline(request, given, done));
     }
     let file = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Record {
+    let record = Record {
         schema_version: crate::schema::VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         request: request.clone(),
@@ -112,13 +128,19 @@ pub fn explain(
         data_sha256: hash::data(data)?,
         rows: done as u64,
         completeness: (completeness.count > 0).then_some(completeness),
-    })
+        not_finite,
+    };
+    if let Some(caution) = record.caution() {
+        activity.listener.notice(&caution);
+    }
+    Ok(record)
 }
 
 struct Work<'a> {
     model: &'a OpenModel,
     request: &'a Request,
     baseline: &'a Resolved,
+    masks: Option<FeatureMasks>,
     names: Option<Vec<String>>,
     ready: Option<Ready>,
     done: usize,
@@ -142,6 +164,9 @@ impl Work<'_> {
         let rows = chunk.numbers.len();
         let mut batch = Batch::new(chunk.inputs);
         batch.baselines = self.baselines(rows)?;
+        if let Some(masks) = &self.masks {
+            batch.feature_mask = Some(masks.of(&self.model.model().input_names(), &batch.inputs)?);
+        }
         let targets = match &self.ready {
             Some(ready) => ready.header.targets.clone(),
             None => target::resolve(&self.request.target.0, self.model, self.outputs(&predictions)?)?,
@@ -269,7 +294,11 @@ impl Work<'_> {
         let tensor_features = self.tensor_features(found);
         let steps = self.model.preprocessing().filter(|s| {
             let is_input = !found.record.spec.method.info().has_layer;
-            self.request.fold && is_input && table.is_some() && s.width() == tensor_features.len()
+            self.request.fold
+                && self.masks.is_none()
+                && is_input
+                && table.is_some()
+                && s.width() == tensor_features.len()
         });
         let (features, fold) = match steps {
             Some(steps) => (

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod error;
 pub mod evaluate;
 pub mod explain;
+mod feature_mask;
 pub mod global;
 pub mod hash;
 pub mod image;

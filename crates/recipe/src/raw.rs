@@ -19,6 +19,12 @@ const DOMAIN: (&str, i64) = ("ai.onnx.ml", 4);
 
 /// Writes the network of [`network`], whole or not at all.
 pub fn write(model: &OpenModel, path: &Path) -> Result<()> {
+    if let (Ok(from), Ok(to)) = (model.path().canonicalize(), path.canonicalize())
+        && from == to
+    {
+        let message = format!("{} is the model itself; write to another file", path.display());
+        return Err(Error::request(message));
+    }
     Ok(network(model)?.save(path).map_err(pellucid::Error::from)?)
 }
 

@@ -48,6 +48,24 @@ impl Completeness {
     }
 }
 
+/// Rows whose attributions, or what these should sum to, are not all finite numbers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct NotFinite {
+    /// How many.
+    pub rows: u64,
+    /// The first of them.
+    pub first_row: u64,
+}
+
+impl NotFinite {
+    /// Counts a row in if its numbers are not all finite.
+    pub(crate) fn add(found: &mut Option<Self>, row: u64, mut numbers: impl Iterator<Item = f64>) {
+        if numbers.any(|a| !a.is_finite()) {
+            found.get_or_insert(Self { rows: 0, first_row: row }).rows += 1;
+        }
+    }
+}
+
 /// What is needed to trust and repeat a result; its `request` can be given again.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
@@ -80,6 +98,9 @@ pub struct Record {
     /// How complete they are, where the method promises that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completeness: Option<Completeness>,
+    /// Rows whose attributions, or what these should sum to, are not all finite numbers, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_finite: Option<NotFinite>,
 }
 
 impl Record {
@@ -110,6 +131,16 @@ impl Record {
             parts.push(format!("held fixed: {}", fixed.join(", ")));
         }
         Some(parts.join("; "))
+    }
+
+    /// What is wrong with some rows, in words.
+    pub fn caution(&self) -> Option<String> {
+        let found = self.not_finite?;
+        Some(format!(
+            "{} of {} rows, the first is row {}, cannot be trusted: the model's output, or its gradient on the way from the \
+             baseline, is not a finite number there",
+            found.rows, self.rows, found.first_row
+        ))
     }
 
     /// An error where rows are above the request's tolerance.

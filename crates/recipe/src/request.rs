@@ -44,6 +44,10 @@ pub struct Request {
     /// What part each input of the model plays, and what it is compared with, by name; what is not said follows from the inputs' types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, InputSpec>,
+    /// A file of numbers of features, for methods that replace features: those with the same number are replaced together, and each gets
+    /// their common difference. One array in the shape of a row or one that repeats to it, or one for each input by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_mask: Option<PathBuf>,
     /// The layer that is attributed to, for methods that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
@@ -140,6 +144,7 @@ impl Default for Request {
             baseline: BaselineRequest::default(),
             baseline_space: None,
             inputs: BTreeMap::new(),
+            feature_mask: None,
             layer: None,
             output: None,
             rows: "all".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pellucid::graph::{Dim, Tensor};
+use pellucid::graph::{Attribute, DType, Dim, Tensor};
 use pellucid::{Model, Precision};
 use pellucid_data::image::ImageSteps;
 use pellucid_data::select::{Filter, Selection};
@@ -257,6 +257,7 @@ impl<'m> TableReader<'m> {
 
     /// The model's inputs for some rows.
     fn inputs(&self, taken: &Batch) -> Result<Vec<Tensor>> {
+        let unfilled = || Error::input("rows do not fill the model's input");
         let shape = |values: usize| input_shape(self.model.model(), taken.rows(), values);
         let values = match (&self.encoder, self.precision) {
             (Encoder::Columns(columns), _) => return columns.inputs(taken),
@@ -269,11 +270,16 @@ impl<'m> TableReader<'m> {
                 Tensor::new(&shape(values.len()), values)
             }
             (Encoder::Plain(names), precision) => {
-                let values = plain(taken, names)?;
+                let values = plain(taken, names, self.model)?;
+                let declared = self.model.model().input_declared(0);
+                if declared.is_some_and(|d| matches!(d.dtype, DType::I64 | DType::I32)) {
+                    let values = whole(taken, names, &values)?;
+                    return Ok(vec![Tensor::new(&shape(values.len()), values).ok_or_else(unfilled)?]);
+                }
                 Tensor::new(&shape(values.len()), values).map(|t| t.with_precision(precision.dtype()))
             }
         };
-        Ok(vec![values.ok_or_else(|| Error::input("rows do not fill the model's input"))?])
+        Ok(vec![values.ok_or_else(unfilled)?])
     }
 
     fn chunk(&self, numbers: Vec<u64>, taken: Batch) -> Result<Chunk> {
@@ -393,9 +399,20 @@ pub(crate) fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { text }
 }
 
-/// The numbers of some columns, row by row.
-fn plain(batch: &Batch, names: &[String]) -> Result<Vec<f64>> {
+/// Whether the model itself fills in missing numbers, which come as NaN.
+fn imputes(model: &OpenModel) -> bool {
+    let mut ops = model.model().network().nodes().iter().filter_map(|n| n.op.as_ref().ok());
+    ops.any(|op| {
+        op.definition().name == "Imputer"
+            && matches!(op.attributes().get("replaced_value_float"), Some(Attribute::Float(v)) if v.is_nan())
+    })
+}
+
+/// The numbers of some columns, row by row. Those that are missing are NaN where the model fills them in.
+fn plain(batch: &Batch, names: &[String], model: &OpenModel) -> Result<Vec<f64>> {
     use pellucid_data::ErrorKind as K;
+    const HINT: &str = "; numbers may be missing only where the model has an Imputer";
+    let fills = imputes(model);
     let columns: Vec<&Column> = names.iter().map(|n| batch.column(n)).collect::<Result<_, _>>()?;
     let mut values = Vec::with_capacity(batch.rows() * names.len());
     for row in 0..batch.rows() {
@@ -409,11 +426,35 @@ fn plain(batch: &Batch, names: &[String]) -> Result<Vec<f64>> {
                 }
                 (_, Some(x)) if x.is_finite() => values.push(x),
                 (_, Some(x)) => return Err(at(K::NotFinite { found: x.to_string() })),
-                (_, None) => return Err(at(K::MissingValue)),
+                (_, None) if fills => values.push(f64::NAN),
+                (_, None) => {
+                    let found = "no value".to_owned();
+                    return Err(at(K::ColumnType { expected: ColumnType::Float, found, hint: HINT }));
+                }
             }
         }
     }
     Ok(values)
+}
+
+/// The numbers of some columns as a model takes them whose input is of integers.
+fn whole(batch: &Batch, names: &[String], values: &[f64]) -> Result<Vec<i64>> {
+    use pellucid_data::ErrorKind as K;
+    let one = |(i, &x): (usize, &f64)| {
+        if x.fract() == 0.0 && x.abs() < 9.0e15 {
+            return Ok(x as i64);
+        }
+        let (row, name) = (i / names.len(), &names[i % names.len()]);
+        let (expected, found) = (ColumnType::Integer, x.to_string());
+        Err(batch
+            .locate(
+                K::ColumnType { expected, found, hint: "; the model's input is of integers" }.into(),
+                row,
+                name,
+            )
+            .into())
+    };
+    values.iter().enumerate().map(one).collect()
 }
 
 /// The shape of a model's input for rows of numbers: as declared, where the sizes are known.

@@ -12,7 +12,7 @@ use crate::baseline::BaselineRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash;
 use crate::model::OpenModel;
-use crate::record::{Completeness, Record};
+use crate::record::{Completeness, NotFinite, Record};
 use crate::request::Request;
 use crate::target::{self, NamedTarget};
 
@@ -54,7 +54,7 @@ pub fn explain(
         return Err(Error::input(format!("{}: there is no row", data.display())));
     };
     let file = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Record {
+    let record = Record {
         schema_version: crate::schema::VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         request: request.clone(),
@@ -68,7 +68,12 @@ pub fn explain(
         data_sha256: hash::data(data)?,
         rows: work.done,
         completeness: (work.completeness.count > 0).then_some(work.completeness),
-    })
+        not_finite: work.not_finite,
+    };
+    if let Some(caution) = record.caution() {
+        activity.listener.notice(&caution);
+    }
+    Ok(record)
 }
 
 struct Work<'a> {
@@ -78,6 +83,7 @@ struct Work<'a> {
     targets: Vec<NamedTarget>,
     computed: Option<pellucid::explanation::Record>,
     completeness: Completeness,
+    not_finite: Option<NotFinite>,
     done: u64,
 }
 
@@ -87,9 +93,10 @@ impl<'a> Work<'a> {
             || !request.keep.is_empty()
             || request.features.is_some()
             || request.label.is_some()
+            || request.feature_mask.is_some()
         {
             return Err(Error::request(
-                "of JSON lines all rows are explained, without rows, keep, features or label",
+                "of JSON lines all rows are explained, without rows, keep, features, label or a feature mask",
             ));
         }
         let baseline = match &request.baseline {
@@ -115,7 +122,16 @@ impl<'a> Work<'a> {
             ..spec
         };
         let completeness = Completeness::default();
-        Ok(Self { model, request, spec, targets: Vec::new(), computed: None, completeness, done: 0 })
+        Ok(Self {
+            model,
+            request,
+            spec,
+            targets: Vec::new(),
+            computed: None,
+            completeness,
+            not_finite: None,
+            done: 0,
+        })
     }
 
     fn explain(&mut self, items: &[Batch], out: &mut dyn Write, activity: &Activity<'_>) -> Result<()> {
@@ -144,6 +160,9 @@ impl<'a> Work<'a> {
             folded.or_else(|| found.attributions.get(i).cloned())
         };
         let sources: Vec<Tensor> = (0..found.sources.len()).filter_map(folded).collect();
+        let attributions = sources.iter().filter_map(Tensor::to_f64).flatten();
+        let deltas = found.check.iter().flat_map(|c| &c.delta).flatten().copied();
+        NotFinite::add(&mut self.not_finite, self.done, attributions.chain(deltas));
         let targets = sources.first().and_then(|s| s.shape().get(1)).copied().unwrap_or(0);
         for t in 0..targets {
             let of = |lists: Option<&Vec<Vec<f64>>>| lists.and_then(|l| l.get(t)?.first().copied());

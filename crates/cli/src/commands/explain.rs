@@ -243,6 +243,7 @@ pub(super) fn request_for(options: &Explain, method: Option<&String>) -> Result<
     r.eps = how.eps.or(r.eps);
     r.seed = how.seed.unwrap_or(r.seed);
     r.tile = how.tile.or(r.tile);
+    r.feature_mask = how.feature_mask.clone().or(r.feature_mask);
     r.max_delta = output.max_delta.or(r.max_delta);
     if !output.keep.is_empty() {
         r.keep.clone_from(&output.keep);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -144,17 +145,20 @@ class Bound:
         return np.ascontiguousarray(np.broadcast_to(array, x.shape))
 
     def masks(self, values: Any) -> list[list[np.ndarray]] | None:
-        """The feature masks of all inputs; those held fixed have one that is not looked at."""
+        """The feature masks of all inputs. The features of one without a mask each stand alone; those held fixed are not looked at."""
         if values is None:
             return None
-        given = self._by_name(values, "feature masks")
-        unused = np.zeros((1,), np.int64)
+        given = {n: m for n, m in self._by_name(values, "feature masks").items() if m is not None}
+        numbers = [np.max(m) for g in given.values() for m in (g if isinstance(g, list) else [g]) if np.size(m)]
         found = []
         for i, item in enumerate(self.items):
             one = []
+            first = 1 + max((int(n) for n in numbers), default=-1)
             for name, x in zip(self.names, item):
                 if name not in given:
-                    one.append(unused)
+                    own = np.arange(first, first + math.prod(x.shape[1:]), dtype=np.int64)
+                    first += own.size
+                    one.append(own.reshape(1, *x.shape[1:]))
                     continue
                 mask = given[name]
                 mask = np.asarray(mask[i])[None] if isinstance(mask, list) and self.ragged else np.asarray(mask)
