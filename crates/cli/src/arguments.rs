@@ -313,7 +313,8 @@ pub(crate) struct How {
     #[arg(long, value_name = "SPACE", value_parser = ["encoded", "raw"])]
     pub(crate) baseline_space: Option<String>,
     /// Numbers of features (.npy, .npz or .safetensors), for feature_ablation: those with the same number, such as the pixels of a segment, are
-    /// replaced together. In the shape of a row, or one that repeats to it; several inputs by name.
+    /// replaced together, and each gets their common difference (a picture shows the sum of its channels). In the shape of a row, or one that repeats
+    /// to it; several inputs by name.
     #[arg(long, value_name = "FILE")]
     pub(crate) feature_mask: Option<PathBuf>,
     /// The integral's rule: gausslegendre, riemann_left, riemann_middle, riemann_right or riemann_trapezoid.
