@@ -110,21 +110,24 @@ pub(crate) fn copy_row(
 
 /// Copies some elements of a value to another place in it.
 fn repeat_piece(value: &mut SliceMut<'_>, from: Range<usize>, to: usize) {
-    macro_rules! go {
-        ($($variant:ident),*) => {
-            match value {
-                $(SliceMut::$variant(v) => v.copy_within(from, to),)*
-                SliceMut::String(v) => {
-                    for (k, at) in from.enumerate() {
-                        v[to + k] = v[at].clone();
-                    }
-                }
-                #[allow(unreachable_patterns)]
-                _ => {}
+    match value {
+        SliceMut::F32(v) => v.copy_within(from, to),
+        SliceMut::F64(v) => v.copy_within(from, to),
+        SliceMut::I8(v) => v.copy_within(from, to),
+        SliceMut::I16(v) => v.copy_within(from, to),
+        SliceMut::I32(v) => v.copy_within(from, to),
+        SliceMut::I64(v) => v.copy_within(from, to),
+        SliceMut::U8(v) => v.copy_within(from, to),
+        SliceMut::U16(v) => v.copy_within(from, to),
+        SliceMut::U32(v) => v.copy_within(from, to),
+        SliceMut::U64(v) => v.copy_within(from, to),
+        SliceMut::Bool(v) => v.copy_within(from, to),
+        SliceMut::String(v) => {
+            for (k, at) in from.enumerate() {
+                v[to + k] = v[at].clone();
             }
-        };
+        }
     }
-    go!(F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool);
 }
 
 /// A plan, the feeds of its inputs, and the layouts of its values.

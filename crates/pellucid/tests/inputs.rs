@@ -467,11 +467,10 @@ fn feature_groups_reach_across_inputs() {
     );
 }
 
-#[test]
-fn a_category_for_each_row_is_replaced_where_no_other_text_may_stand() {
+/// Sums of weights of the categories of two columns, "a" and "b" or 1 and 2; any other category is refused.
+fn weighted_categories(dtype: DType, encoder: ops::OneHotEncoder) -> Model {
     let mut n = Network::new();
-    let x = n.add_input("x", DType::String, &[symbol("batch"), Dim::Fixed(2)]).unwrap();
-    let encoder = ops::OneHotEncoder::of_texts(vec!["a".to_owned(), "b".to_owned()], false);
+    let x = n.add_input("x", dtype, &[symbol("batch"), Dim::Fixed(2)]).unwrap();
     let hot = n.add_node("hot", encoder, &[x], "hot").unwrap();
     let weights = Tensor::new(&[2, 2, 1], vec![1.0f32, 3.0, 10.0, 40.0]).unwrap();
     let weights = n.add_constant("weights", weights.reshaped(&[1, 2, 2]).unwrap()).unwrap();
@@ -480,23 +479,30 @@ fn a_category_for_each_row_is_replaced_where_no_other_text_may_stand() {
     let sum = ops::ReduceSum { keep: false, noop_with_empty_axes: false };
     let y = n.add_node("sum", sum, &[product, axes], "y").unwrap();
     n.add_output(y, DType::F32, &[symbol("batch")]);
-    let model = Model::from_network(n).unwrap();
-    let texts =
-        |t: &[&str]| Tensor::new(&[t.len() / 2, 2], t.iter().map(|s| (*s).to_owned()).collect()).unwrap();
-    let asked = Spec {
-        inputs: [(
-            "x".to_owned(),
-            InputSpec { baseline: Some(InputBaseline::Text("a".into())), ..InputSpec::explained() },
-        )]
-        .into(),
-        ..spec(method(r#"{"name": "feature_ablation"}"#))
-    };
-    // A tile has room for more points than one row has, and no text is a category by itself.
-    for (rows, want) in
-        [(vec!["b", "b"], vec![2.0, 30.0]), (vec!["b", "a", "a", "b"], vec![2.0, 0.0, 0.0, 30.0])]
-    {
-        let found = explain(&model, &asked, &Batch::new(vec![texts(&rows)]));
-        assert_eq!(found.attributions[0].to_f64().unwrap(), want, "{rows:?}");
+    Model::from_network(n).unwrap()
+}
+
+/// A tile has room for more points than one row has, and no empty text and no zero is a category by itself.
+#[test]
+fn a_category_for_each_row_is_replaced_where_nothing_else_may_stand() {
+    let ablation = || spec(method(r#"{"name": "feature_ablation"}"#));
+    let first = InputSpec { baseline: Some(InputBaseline::Text("a".into())), ..InputSpec::explained() };
+    let of_texts = Spec { inputs: [("x".to_owned(), first)].into(), ..ablation() };
+    let of_numbers = Spec { baseline: Baseline::Scalar(1.0), ..ablation() };
+    let texts = ops::OneHotEncoder::of_texts(vec!["a".to_owned(), "b".to_owned()], false);
+    let texts = weighted_categories(DType::String, texts);
+    let numbers = weighted_categories(DType::F32, ops::OneHotEncoder::of_numbers(vec![1, 2], false));
+    for (rows, want) in [(vec![2, 2], vec![2.0, 30.0]), (vec![2, 1, 1, 2], vec![2.0, 0.0, 0.0, 30.0])] {
+        let shape = [rows.len() / 2, 2];
+        let names = rows.iter().map(|&r| if r == 1 { "a".to_owned() } else { "b".to_owned() }).collect();
+        let floats = rows.iter().map(|&r| r as f32).collect::<Vec<f32>>();
+        for (model, asked, x) in [
+            (&texts, &of_texts, Tensor::new::<String>(&shape, names).unwrap()),
+            (&numbers, &of_numbers, Tensor::new(&shape, floats).unwrap()),
+        ] {
+            let found = explain(model, asked, &Batch::new(vec![x]));
+            assert_eq!(found.attributions[0].to_f64().unwrap(), want, "{rows:?}");
+        }
     }
 }
 
