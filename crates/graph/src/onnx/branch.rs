@@ -42,6 +42,16 @@ impl Reader<'_> {
                 ErrorKind::Malformed(format!("node {label} has not one input and two branches")).into()
             );
         };
+        for graph in [yes, no] {
+            let weight = |name: &str| graph.initializer.iter().any(|t| t.name.as_deref() == Some(name));
+            let mut names = graph.input.iter().map(|i| i.name.as_deref().unwrap_or_default());
+            if let Some(name) = names.find(|name| !weight(name)) {
+                return Err(ErrorKind::Malformed(format!(
+                    "a branch of node {label} has an input, {name:?}; branches read what lies around them instead"
+                ))
+                .into());
+            }
+        }
         let known =
             self.network.names.get(condition).and_then(|&s| self.network.symbols[s].constant.as_ref());
         let known = known.and_then(Tensor::as_slice::<bool>).and_then(|v| v.first().copied());
