@@ -224,6 +224,35 @@ fn a_table_gives_missing_and_whole_numbers_as_the_model_takes_them() {
 }
 
 #[test]
+fn rows_that_mix_are_run_one_at_a_time_with_a_tile_of_1() {
+    let place = Place::new();
+    let mut network = Network::new();
+    let shape = |n| [Dim::Symbol("batch".to_owned()), Dim::Fixed(n)];
+    let x = network.add_input("x", DType::F32, &shape(2)).unwrap();
+    let axes = network.add_constant("axes", Tensor::vector(vec![0i64])).unwrap();
+    let sum = ops::ReduceSum { keep: true, noop_with_empty_axes: false };
+    let total = network.add_node("over_rows", sum, &[x, axes], "total").unwrap();
+    let product = network.add_node("product", ops::Mul, &[x, total], "squares").unwrap();
+    let weight = network.add_constant("weight", Tensor::new(&[2, 1], vec![1.0f32; 2]).unwrap()).unwrap();
+    let y = network.add_node("y", ops::MatMul, &[product, weight], "y").unwrap();
+    network.add_output(y, DType::F32, &shape(1));
+    network.save(place.path("mix.onnx")).unwrap();
+    place.write("rows.csv", "a,b\n1,2\n3,4\n");
+    let explain =
+        ["explain", "mix.onnx", "rows.csv", "-m", "feature_ablation", "--format", "jsonl", "-o", "-"];
+    place.run(&explain).refused(4, &["over_rows", "ReduceSum", "a tile of 1"]);
+    let ran = place.run(&[&explain[..], &["--tile", "1"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let rows = ran.stdout.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    for (row, [a, b]) in rows.zip([[1.0, 2.0], [3.0, 4.0]]) {
+        let number = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name}: {row}"));
+        let found = [number("output"), number("attribution.a"), number("attribution.b")];
+        assert_eq!(found, [a * a + b * b, a * a, b * b]);
+        assert_eq!(row["predicted"], (a * a + b * b).to_string());
+    }
+}
+
+#[test]
 fn features_of_a_mask_are_replaced_together() {
     let place = Place::new();
     let logistic = shared("graph/tests/data/sklearn/logistic.onnx");
@@ -265,6 +294,22 @@ fn rows_without_finite_numbers_are_told() {
     assert!(ran.stderr.contains("1 of 3 rows, the first is row 1, cannot be trusted"), "{}", ran.stderr);
     let record: serde_json::Value = serde_json::from_str(&place.read("out.record.json")).unwrap();
     assert_eq!(record["not_finite"], serde_json::json!({"rows": 1, "first_row": 1}));
+    let ran = place.run(&["explain", "log.onnx", "rows.csv", "-m", "saliency"]);
+    assert!(ran.stderr.contains("1 of 3 rows, the first is row 1"), "{}", ran.stderr);
+    let ran = place.run(&["explain", "log.onnx", "rows.csv", "-m", "layer_activation", "--layer", "y"]);
+    assert!(ran.stderr.contains("1 of 3 rows"), "{}", ran.stderr);
+    let ran = place.run(&[
+        "explain",
+        "log.onnx",
+        "rows.csv",
+        "--rows",
+        "0,2",
+        "-m",
+        "layer_activation",
+        "--layer",
+        "y",
+    ]);
+    assert!(!ran.stderr.contains("trusted"), "{}", ran.stderr);
     let ran = place.run(&["explain", "log.onnx", "rows.csv", "--baseline", "1", "--rows", "0,2"]);
     assert!(!ran.stderr.contains("trusted"), "{}", ran.stderr);
 }

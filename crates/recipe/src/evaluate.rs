@@ -95,13 +95,14 @@ pub fn evaluate(
     let (mut classes, mut width, mut scale) = (0, 1, ScoreScale::Probability);
     while let Some(chunk) = reader.next_chunk()? {
         activity.check()?;
-        let found = predictor.predict(model, &chunk.inputs, wanted.precision, activity)?;
+        let found = predictor.predict(model, &chunk.inputs, wanted.precision, None, activity)?;
         (classes, width) = (found.classes, found.width);
         for (label, number) in chunk.labels.iter().zip(&chunk.numbers) {
             truths.push(label.ok_or_else(|| {
                 Error::input(format!("{}: row {number} has no truth to be judged by", data.display()))
             })?);
         }
+        let before = values.len();
         match (&found.logits, &found.probabilities) {
             (Some(logits), _) => {
                 scale = ScoreScale::Logit;
@@ -110,6 +111,15 @@ pub fn evaluate(
             (None, Some(p)) if width == 1 => values.extend(p.chunks_exact(2).map(|both| both[1])),
             (None, Some(p)) => values.extend_from_slice(p),
             (None, None) => values.extend_from_slice(&found.values),
+        }
+        let added = &values[before..];
+        if let Some(at) = added.iter().position(|v| !v.is_finite()) {
+            let number = chunk.numbers[at / (added.len() / chunk.numbers.len()).max(1)];
+            return Err(Error::input(format!(
+                "{}: row {number}: the model gives {}, which cannot be judged",
+                data.display(),
+                added[at]
+            )));
         }
     }
     let names = |count: usize| {

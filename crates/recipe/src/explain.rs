@@ -65,6 +65,7 @@ pub fn explain(
     let names = reader.feature_names();
     let work = Work { model, request, baseline: &baseline, masks, names, ready: None, done: 0 };
     let (mut completeness, mut not_finite) = (Completeness::default(), None);
+    let explains_output = !matches!(method, pellucid::Method::LayerActivation { .. });
     // Reading, computing and writing go on at the same time, a part apart.
     let (done, ready) = std::thread::scope(|scope| {
         let (to_worker, chunks) = sync_channel(1);
@@ -83,7 +84,8 @@ pub fn explain(
             for chunk in chunks {
                 activity.check()?;
                 let chunk = chunk?;
-                let predictions = predictor.predict(model, &chunk.inputs, request.precision, activity)?;
+                let predictions =
+                    predictor.predict(model, &chunk.inputs, request.precision, request.tile, activity)?;
                 if to_sink.send(work.explain(&method, chunk, predictions, activity)?).is_err() {
                     break;
                 }
@@ -101,8 +103,14 @@ pub fn explain(
             }
             let each = explained.attributions.chunks((header.targets.len() * header.features.len()).max(1));
             for (r, (&row, attributions)) in explained.numbers.iter().zip(each).enumerate() {
+                // A layer's activation explains no output.
+                let outputs = explained.output.iter().filter(|_| explains_output).map(|output| output[r]);
                 let deltas = explained.delta.iter().flatten().map(|delta| delta[r]);
-                NotFinite::add(&mut not_finite, row, attributions.iter().copied().chain(deltas));
+                NotFinite::add(
+                    &mut not_finite,
+                    row,
+                    attributions.iter().copied().chain(outputs).chain(deltas),
+                );
             }
             sink.take(&header, &explained)?;
         }

@@ -7,6 +7,9 @@ use pellucid_data::arrays;
 
 use crate::error::{Error, Result};
 
+/// How far from zero a feature's number may be, so that each is a float of its own.
+const FARTHEST: u64 = 1 << 53;
+
 /// The masks of a file, for a model's inputs by name.
 #[derive(Debug)]
 pub(crate) struct FeatureMasks {
@@ -21,13 +24,28 @@ impl FeatureMasks {
         if let ([mask], [only]) = (masks.as_mut_slice(), names) {
             mask.0 = (*only).to_owned();
         }
+        if masks.is_empty() {
+            return Err(Error::input(format!("{}: there is no array in it", path.display())));
+        }
+        for (_, mask) in &masks {
+            let numbers = mask.to_i64().unwrap_or_default();
+            if let Some(far) = numbers.iter().find(|n| n.unsigned_abs() > FARTHEST) {
+                return Err(Error::input(format!(
+                    "{}: a feature of number {far}; numbers reach from −2⁵³ to 2⁵³",
+                    path.display()
+                )));
+            }
+        }
         match masks.iter().find(|m| !names.contains(&m.0.as_str())) {
             None => Ok(Self { path: path.to_path_buf(), masks }),
-            Some((name, _)) => Err(Error::input(format!(
-                "{}: a feature mask {name:?}, expected one named after an input: {}",
-                path.display(),
-                names.join(", ")
-            ))),
+            Some((name, _)) => {
+                let found = if name.is_empty() { "without a name".to_owned() } else { format!("{name:?}") };
+                Err(Error::input(format!(
+                    "{}: a feature mask {found}, expected each to be named after an input: {}",
+                    path.display(),
+                    names.join(", ")
+                )))
+            }
         }
     }
 

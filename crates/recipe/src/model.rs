@@ -53,6 +53,10 @@ impl OpenModel {
         };
         if opened.classes.is_empty() && !opened.is_regression() {
             opened.classes = labels(opened.model.network());
+            // Scores of classes that are an output each are no classes of one output.
+            if opened.has_lone_score() && opened.classes.len() > 1 {
+                opened.classes = Vec::new();
+            }
             opened.has_labels = !opened.classes.is_empty();
         }
         Ok(opened)
@@ -111,6 +115,27 @@ impl OpenModel {
     /// Whether the file says that a number is predicted.
     pub fn is_regression(&self) -> bool {
         matches!(self.target().map(Target::task), Some(Task::Regression { .. }))
+    }
+
+    /// Whether the file says that a row has one number of the main output.
+    fn has_lone_score(&self) -> bool {
+        let network = self.model.network();
+        let main = self.model.main_output().and_then(|i| network.outputs().get(i).copied());
+        let declared = main.and_then(|symbol| network.symbols()[symbol].declared.as_ref());
+        let shape = declared.and_then(|d| d.shape.as_deref());
+        shape.is_some_and(|dims| dims.iter().skip(1).all(|d| *d == Dim::Fixed(1)))
+    }
+
+    /// Whether the model itself fills in missing numbers, which come as NaN, or decides by them, as trees may.
+    pub(crate) fn takes_missing(&self) -> bool {
+        let mut ops = self.model.network().nodes().iter().filter_map(|n| n.op.as_ref().ok());
+        ops.any(|op| match op.definition().name {
+            "Imputer" => {
+                let replaced = op.attributes().get("replaced_value_float").cloned();
+                matches!(replaced, Some(Attribute::Float(v)) if v.is_nan())
+            }
+            name => name == "IsNaN" || name.starts_with("TreeEnsemble"),
+        })
     }
 
     /// The features of a row of the first input, where the file says how many: the sizes behind the first axis multiplied.

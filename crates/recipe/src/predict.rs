@@ -6,6 +6,7 @@ use pellucid::{Model, Precision};
 use crate::activity::Activity;
 use crate::error::{Error, Result};
 use crate::model::OpenModel;
+use crate::rows::take_rows;
 
 /// What the numbers of an output are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,18 +105,29 @@ impl Predictor {
         Ok(Self { output, meaning, logits })
     }
 
-    /// The predictions for rows of inputs.
+    /// The predictions for rows of inputs. A tile of 1 runs each row alone, as models need whose rows mix.
     pub fn predict(
         &self,
         model: &OpenModel,
         inputs: &[Tensor],
         precision: Precision,
+        tile: Option<usize>,
         activity: &Activity<'_>,
     ) -> Result<Predictions> {
-        let found = model.model().run(inputs, precision, &activity.control(None))?;
         let rows = inputs.first().and_then(|t| t.shape().first()).copied().unwrap_or(0);
+        let run = |inputs: &[Tensor]| model.model().run(inputs, precision, &activity.control(None));
+        let alone = |row: usize| {
+            let one = |t: &Tensor| if t.shape().is_empty() { Some(t.clone()) } else { take_rows(t, &[row]) };
+            let taken: Option<Vec<Tensor>> = inputs.iter().map(one).collect();
+            Ok(run(&taken.ok_or_else(|| Error::input("an input holds no numbers"))?)?)
+        };
+        let found: Vec<Vec<Tensor>> = match tile {
+            Some(1) => (0..rows).map(alone).collect::<Result<_>>()?,
+            _ => vec![run(inputs)?],
+        };
         let numbers = |i: usize| {
-            found.get(i).and_then(Tensor::to_f64).ok_or_else(|| Error::input("an output holds no numbers"))
+            let parts: Option<Vec<Vec<f64>>> = found.iter().map(|part| part.get(i)?.to_f64()).collect();
+            parts.map(|parts| parts.concat()).ok_or_else(|| Error::input("an output holds no numbers"))
         };
         let values = numbers(self.output)?;
         let width = values.len().checked_div(rows).unwrap_or(0);

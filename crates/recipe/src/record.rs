@@ -157,10 +157,12 @@ impl Record {
         if found.above == 0 {
             return Ok(());
         }
-        let worst = found.max_relative.map_or_else(|| "beyond measure".to_owned(), |w| format!("{w:.3e}"));
+        let (worst, advice) = match found.max_relative {
+            Some(worst) => (format!("{worst:.3e}"), "; more nodes or float64 bring it down"),
+            None => ("beyond measure".to_owned(), ""),
+        };
         Err(ErrorKind::Check(format!(
-            "{} of {} sums are off by more than {tolerance} of F(x) − F(baseline); the worst, in row {}, by {worst}; more \
-             nodes or float64 bring it down",
+            "{} of {} sums are off by more than {tolerance} of F(x) − F(baseline); the worst, in row {}, by {worst}{advice}",
             found.above,
             found.count,
             found.worst_row.unwrap_or_default()

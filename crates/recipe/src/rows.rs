@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pellucid::graph::{Attribute, DType, Dim, Tensor};
+use pellucid::graph::{DType, Dim, Tensor};
 use pellucid::{Model, Precision};
 use pellucid_data::image::ImageSteps;
 use pellucid_data::select::{Filter, Selection};
@@ -399,20 +399,13 @@ pub(crate) fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { text }
 }
 
-/// Whether the model itself fills in missing numbers, which come as NaN.
-fn imputes(model: &OpenModel) -> bool {
-    let mut ops = model.model().network().nodes().iter().filter_map(|n| n.op.as_ref().ok());
-    ops.any(|op| {
-        op.definition().name == "Imputer"
-            && matches!(op.attributes().get("replaced_value_float"), Some(Attribute::Float(v)) if v.is_nan())
-    })
-}
+/// Why a missing number is refused.
+const MISSING: &str = "; numbers may be missing only where the model fills them in (an Imputer of NaN, or IsNaN) or is one of trees";
 
 /// The numbers of some columns, row by row. Those that are missing are NaN where the model fills them in.
 fn plain(batch: &Batch, names: &[String], model: &OpenModel) -> Result<Vec<f64>> {
     use pellucid_data::ErrorKind as K;
-    const HINT: &str = "; numbers may be missing only where the model has an Imputer";
-    let fills = imputes(model);
+    let fills = model.takes_missing();
     let columns: Vec<&Column> = names.iter().map(|n| batch.column(n)).collect::<Result<_, _>>()?;
     let mut values = Vec::with_capacity(batch.rows() * names.len());
     for row in 0..batch.rows() {
@@ -429,7 +422,7 @@ fn plain(batch: &Batch, names: &[String], model: &OpenModel) -> Result<Vec<f64>>
                 (_, None) if fills => values.push(f64::NAN),
                 (_, None) => {
                     let found = "no value".to_owned();
-                    return Err(at(K::ColumnType { expected: ColumnType::Float, found, hint: HINT }));
+                    return Err(at(K::ColumnType { expected: ColumnType::Float, found, hint: MISSING }));
                 }
             }
         }
@@ -448,7 +441,12 @@ fn whole(batch: &Batch, names: &[String], values: &[f64]) -> Result<Vec<i64>> {
         let (expected, found) = (ColumnType::Integer, x.to_string());
         Err(batch
             .locate(
-                K::ColumnType { expected, found, hint: "; the model's input is of integers" }.into(),
+                K::ColumnType {
+                    expected,
+                    found,
+                    hint: "; the model's input is of integers, read up to 9e15",
+                }
+                .into(),
                 row,
                 name,
             )

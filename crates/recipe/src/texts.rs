@@ -161,8 +161,10 @@ impl<'a> Work<'a> {
         };
         let sources: Vec<Tensor> = (0..found.sources.len()).filter_map(folded).collect();
         let attributions = sources.iter().filter_map(Tensor::to_f64).flatten();
+        let explains_output = !matches!(self.spec.method, pellucid::Method::LayerActivation { .. });
+        let outputs = found.output.iter().filter(|_| explains_output).flatten().copied();
         let deltas = found.check.iter().flat_map(|c| &c.delta).flatten().copied();
-        NotFinite::add(&mut self.not_finite, self.done, attributions.chain(deltas));
+        NotFinite::add(&mut self.not_finite, self.done, attributions.chain(outputs).chain(deltas));
         let targets = sources.first().and_then(|s| s.shape().get(1)).copied().unwrap_or(0);
         for t in 0..targets {
             let of = |lists: Option<&Vec<Vec<f64>>>| lists.and_then(|l| l.get(t)?.first().copied());

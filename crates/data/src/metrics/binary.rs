@@ -114,7 +114,7 @@ pub fn roc_auc(truths: &[bool], scores: &[f64]) -> Result<f64> {
 
 /// Rows in rising order of score; an error where only one class is present.
 fn by_score(truths: &[bool], scores: &[f64]) -> Result<Vec<usize>> {
-    check(truths.len(), scores)?;
+    check(truths.len(), 1, scores)?;
     if truths.iter().all(|t| *t) || !truths.iter().any(|t| *t) {
         let what = "the ROC curve of rows of a single class is undefined".to_owned();
         return Err(ErrorKind::Undefined(what).into());
@@ -204,7 +204,7 @@ pub fn binary_report(
     scale: ScoreScale,
     thresholds: &[Threshold],
 ) -> Result<BinaryReport> {
-    check(truths.len(), scores)?;
+    check(truths.len(), 1, scores)?;
     let at = thresholds.iter().map(|&threshold| {
         let value = threshold.on(scale);
         if value.is_nan()

@@ -13,19 +13,20 @@ pub use self::regression::{RegressionReport, regression_report};
 
 use crate::error::{ErrorKind, Result};
 
-/// As many predictions as truths, at least one, all finite.
-fn check(truths: usize, predictions: &[f64]) -> Result<()> {
-    if predictions.len() != truths {
+/// So many predictions for each truth, of which there is at least one, all finite.
+fn check(truths: usize, each: usize, predictions: &[f64]) -> Result<()> {
+    let expected = truths.saturating_mul(each);
+    if predictions.len() != expected {
         let got = predictions.len();
-        return Err(ErrorKind::Size { what: "predictions", expected: truths, got }.into());
+        return Err(ErrorKind::Size { what: "predictions", expected, got }.into());
     }
     if truths == 0 {
         return Err(ErrorKind::Undefined("metrics of no rows are undefined".to_owned()).into());
     }
     match predictions.iter().position(|p| !p.is_finite()) {
-        Some(row) => {
-            let kind = ErrorKind::NotFinite { found: format!("the prediction {}", predictions[row]) };
-            Err(crate::Error::new(kind).at_row(row as u64))
+        Some(at) => {
+            let kind = ErrorKind::NotFinite { found: format!("the prediction {}", predictions[at]) };
+            Err(crate::Error::new(kind).at_row((at / each) as u64))
         }
         None => Ok(()),
     }

@@ -30,8 +30,7 @@ pub fn multiclass_report(truths: &[u32], scores: &[f64], classes: usize) -> Resu
     if classes < 2 {
         return Err(ErrorKind::InvalidOption(format!("{classes} classes are too few")).into());
     }
-    let expected = truths.len().saturating_mul(classes);
-    check(expected, scores)?;
+    check(truths.len(), classes, scores)?;
     let mut confusion = vec![vec![0u64; classes]; classes];
     for (row, (&truth, scores)) in truths.iter().zip(scores.chunks_exact(classes)).enumerate() {
         let truth = truth as usize;

@@ -20,7 +20,7 @@ pub struct RegressionReport {
 
 /// Metrics of predicted numbers.
 pub fn regression_report(truths: &[f64], predictions: &[f64]) -> Result<RegressionReport> {
-    check(truths.len(), predictions)?;
+    check(truths.len(), 1, predictions)?;
     if let Some(row) = truths.iter().position(|t| !t.is_finite()) {
         let kind = ErrorKind::NotFinite { found: format!("the truth {}", truths[row]) };
         return Err(Error::new(kind).at_row(row as u64));

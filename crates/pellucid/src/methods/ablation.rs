@@ -202,6 +202,12 @@ fn groups(setup: &Setup<'_>, frame: &Frame, explained: &[usize]) -> Result<Group
         {
             return Err(bad());
         }
+        if let Some(far) = values.iter().find(|v| v.unsigned_abs() > 1 << 53) {
+            // Numbers of features pass as floats.
+            return Err(Error::Spec(format!(
+                "the feature mask of input {i} has the number {far}; numbers reach from −2⁵³ to 2⁵³"
+            )));
+        }
         all.extend(values.iter().copied());
         fixed[i] = if one { Tensor::new(mask.shape(), values) } else { None };
     }

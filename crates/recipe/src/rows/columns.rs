@@ -81,6 +81,9 @@ impl InputColumns {
 impl InputColumn {
     fn tensor(&self, column: &Column, shape: &[usize]) -> Result<Option<Tensor>, (usize, ErrorKind)> {
         let rows = 0..shape[0];
+        let missing = |row: usize, expected: ColumnType| {
+            (row, ErrorKind::ColumnType { expected, found: "no value".to_owned(), hint: "" })
+        };
         let wrong = |row: usize, expected: ColumnType| {
             let found = format!("{} ({})", column.cell(row), column.column_type());
             (row, ErrorKind::ColumnType { expected, found, hint: "" })
@@ -96,7 +99,7 @@ impl InputColumn {
             }
             DType::Bool => {
                 let truth = |row: usize| match column.values() {
-                    _ if column.is_missing(row) => Err((row, ErrorKind::MissingValue)),
+                    _ if column.is_missing(row) => Err(missing(row, ColumnType::Bool)),
                     Values::Bool(v) => Ok(v[row]),
                     _ => Err(wrong(row, ColumnType::Bool)),
                 };
@@ -114,7 +117,7 @@ impl InputColumn {
                     return Ok(Tensor::new(shape, numbers));
                 }
                 let whole = |(row, x): (usize, &f64)| match *x {
-                    x if x.is_nan() => Err((row, ErrorKind::MissingValue)),
+                    x if x.is_nan() => Err(missing(row, ColumnType::Integer)),
                     x if x.fract() == 0.0 && x.abs() < 9.0e15 => Ok(x as i64),
                     _ => Err(wrong(row, ColumnType::Integer)),
                 };
