@@ -257,6 +257,9 @@ impl Frame {
             return None;
         }
         let (first, end) = c.inside(self.source[2]);
+        if first == end {
+            return Some((Vec::new(), 0));
+        }
         let from = c.at(first) as usize;
         Some((self.rows().map(|(source, to)| (source + from, to + first)).collect(), end - first))
     }

@@ -1,7 +1,5 @@
 //! Files that ask for more than there should be: memory, time, stack.
 
-use std::time::{Duration, Instant};
-
 use prost::Message;
 
 use super::{floats, graph, load, model, node, refused, small, tensor_attribute};
@@ -88,7 +86,6 @@ fn a_negative_size_of_an_input_is_open() {
 /// Constants that a small file asks for are not computed before they are needed: 64 times half a gigabyte.
 #[test]
 fn constants_that_a_file_does_not_bring_are_not_computed_ahead() {
-    let start = Instant::now();
     let mut nodes = Vec::new();
     for i in 0..64 {
         nodes.push(node("ConstantOfShape", &["shape"], &[&format!("c{i}")]));
@@ -102,13 +99,11 @@ fn constants_that_a_file_does_not_bring_are_not_computed_ahead() {
     let graph = network.specialise(&how, network.outputs()).unwrap().graph;
     let held: usize = graph.values().filter_map(|(_, v)| v.constant.as_ref()).map(Tensor::len).sum();
     assert!(held < 1 << 27, "{held} elements are held");
-    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 /// Nor is work of minutes done ahead: 2³⁶ multiplications, of what the file says in a few bytes.
 #[test]
 fn long_work_is_not_done_ahead() {
-    let start = Instant::now();
     let side = encode::tensor("shape", &Tensor::vector(vec![4096i64, 4096]));
     let nodes = vec![
         node("ConstantOfShape", &["shape"], &["a"]),
@@ -120,7 +115,6 @@ fn long_work_is_not_done_ahead() {
     let how = Specialisation { rows: 1, ..Specialisation::default() };
     let graph = network.specialise(&how, network.outputs()).unwrap().graph;
     assert!(graph.nodes().iter().any(|n| n.op.definition().name == "MatMul"));
-    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 /// Masks, grids and matrices that an operator makes up are far larger than what it is given.
