@@ -144,9 +144,9 @@ mod tests {
         let (w1, c1) = (b.constant_value(number(1, &[6, 5, 1, 1])), b.constant_value(number(2, &[6])));
         let w2 = b.constant_value(number(3, &[6, 1, 3, 3]));
         let window = Window { pads: vec![1; 4], ..Window::default() };
-        let z1 = b.push(ops::Conv { group: 1, window: Window::default() }, &[x, w1, c1]).unwrap();
+        let z1 = b.push(ops::Conv::new(1, Window::default()), &[x, w1, c1]).unwrap();
         let h1 = b.push(ops::Clip, &[z1, low, high]).unwrap();
-        let z2 = b.push(ops::Conv { group: 6, window }, &[h1, w2]).unwrap();
+        let z2 = b.push(ops::Conv::new(6, window), &[h1, w2]).unwrap();
         let h2 = b.push(ops::Clip, &[z2, below, high]).unwrap();
         let seed = b.constant_value(number(4, &[2, 6, 6, 7]));
         let back = differentiate(&mut b, &[(h2, seed)], &[x], &mut no_rule).unwrap();

@@ -145,6 +145,11 @@ pub trait Operator: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same operator whose sums of numbers in single precision are taken in double and rounded once; `None` where it has none.
+    fn with_sums_in_double(&self) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
     /// The same operator where nobody reads more than its first `count` outputs; `None` where the others cost nothing.
     fn with_outputs(&self, _count: usize) -> Option<Arc<dyn Operator>> {
         None

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{explain, method, spec};
+use common::{control, explain, method, spec};
 use pellucid::graph::ops::window::Window;
 use pellucid::graph::random::Stream;
 use pellucid::graph::{DType, Dim, Network, Tensor, ops};
-use pellucid::{Baseline, Batch, Model, Spec, Target};
+use pellucid::{Baseline, Batch, Model, Precision, Spec, Target};
 
 fn input(n: &mut Network, shape: &[usize]) -> (usize, Dim) {
     let batch = Dim::Symbol("batch".into());
@@ -73,7 +73,7 @@ fn one_conv() -> Model {
     let (x, batch) = input(&mut n, &[1, 4, 4]);
     let weights = n.add_constant("w", Tensor::new(&[2, 1, 3, 3], vec![1.0f32; 18]).unwrap()).unwrap();
     let bias = n.add_constant("b", Tensor::vector(vec![-50.0f32, -75.0])).unwrap();
-    let conv = ops::Conv { group: 1, window: window(&[3, 3], &[], &[]) };
+    let conv = ops::Conv::new(1, window(&[3, 3], &[], &[]));
     let y = n.add_node("conv1", conv, &[x, weights, bias], "conv1").unwrap();
     let y = n.add_node("relu1", ops::Relu, &[y], "relu1").unwrap();
     let y = n.add_node("flatten", ops::Flatten { axis: 1 }, &[y], "flatten").unwrap();
@@ -101,6 +101,34 @@ fn published_grids_come_out() {
     assert_eq!(grid("guided_backprop"), guided);
 }
 
+/// Convolutions with more than 40 kinks behind them take their sums in double: in single precision they are those of a network in double, rounded. With fewer
+/// they are not.
+#[test]
+fn sums_of_convolutions_far_from_the_end_are_taken_in_double() {
+    let chain = |relus: usize| {
+        let mut n = Network::new();
+        let (x, batch) = input(&mut n, &[64, 5, 5]);
+        let weights = n.add_constant("w", drawn(&[8, 64, 3, 3], 1)).unwrap();
+        let conv = ops::Conv::new(1, window(&[3, 3], &[], &[]));
+        let mut y = n.add_node("conv", conv, &[x, weights], "conv").unwrap();
+        for i in 0..relus {
+            y = n.add_node(&format!("relu{i}"), ops::Relu, &[y], &format!("y{i}")).unwrap();
+        }
+        n.add_output(y, DType::F32, &[batch, Dim::Fixed(8), Dim::Fixed(3), Dim::Fixed(3)]);
+        Model::from_network(n).unwrap()
+    };
+    let x = drawn(&[2, 64, 5, 5], 2);
+    let pool = common::pool(1);
+    for (relus, exact) in [(40, false), (41, true)] {
+        let found = |precision| {
+            let out = chain(relus).run(std::slice::from_ref(&x), precision, &control(&pool)).unwrap();
+            out[0].to_f64().unwrap()
+        };
+        let rounded: Vec<f64> = found(Precision::Float64).iter().map(|v| f64::from(*v as f32)).collect();
+        assert_eq!(found(Precision::Float32) == rounded, exact, "{relus}");
+    }
+}
+
 /// Overlapping windows, strides that leave elements out, groups, and pools of several kinds, one behind the other.
 fn deep() -> Model {
     let mut n = Network::new();
@@ -108,11 +136,11 @@ fn deep() -> Model {
     let first = n.add_constant("w1", drawn(&[6, 2, 3, 3], 1)).unwrap();
     let second = n.add_constant("w2", drawn(&[6, 1, 3, 2], 2)).unwrap();
     let bias = n.add_constant("b2", drawn(&[6], 3)).unwrap();
-    let conv = ops::Conv { group: 2, window: window(&[3, 3], &[], &[1, 1, 1, 1]) };
+    let conv = ops::Conv::new(2, window(&[3, 3], &[], &[1, 1, 1, 1]));
     let y = n.add_node("conv1", conv, &[x, first], "conv1").unwrap();
     let y = n.add_node("relu1", ops::Relu, &[y], "relu1").unwrap();
     let y = n.add_node("pool1", max_pool(window(&[3, 3], &[], &[1, 1, 1, 1])), &[y], "pool1").unwrap();
-    let conv = ops::Conv { group: 6, window: window(&[3, 2], &[2, 2], &[1, 0, 1, 0]) };
+    let conv = ops::Conv::new(6, window(&[3, 2], &[2, 2], &[1, 0, 1, 0]));
     let y = n.add_node("conv2", conv, &[y, second, bias], "conv2").unwrap();
     let y = n.add_node("tanh", ops::Tanh, &[y], "tanh").unwrap();
     let mean = ops::AveragePool { window: window(&[2, 2], &[1, 1], &[1, 0, 0, 1]), count_pads: true };

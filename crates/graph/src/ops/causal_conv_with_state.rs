@@ -75,7 +75,7 @@ impl Operator for CausalConvWithState {
             Some(state) => b.concat(&[state, x], 2)?,
             None => b.pad_axis(x, 2, k - 1, 0)?,
         };
-        let conv = Conv { group: channels, window: Window::default() };
+        let conv = Conv::new(channels, Window::default());
         let factors: Vec<Option<ValueId>> =
             [Some(padded), Some(weights)].into_iter().chain(given(2).map(Some)).collect();
         let Some(&sum) = b.node(Arc::new(conv), &factors)?.first() else { refuse!("a product is missing") };

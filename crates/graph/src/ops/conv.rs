@@ -24,7 +24,7 @@ pub static DEFINITION: Definition = Definition {
     derivative: "everywhere",
     import: |node| {
         node.expect_inputs(2, 3)?;
-        Ok(Arc::new(Conv { group: group(node)?, window: Window::import(node)? }))
+        Ok(Arc::new(Conv::new(group(node)?, Window::import(node)?)))
     },
     #[cfg(test)]
     cases: tests::cases,
@@ -45,6 +45,15 @@ pub struct Conv {
     pub group: usize,
     /// How the kernel slides.
     pub window: Window,
+    /// Whether sums of numbers in single precision are taken in double and rounded once.
+    pub in_double: bool,
+}
+
+impl Conv {
+    /// One whose sums are of its numbers' precision.
+    pub fn new(group: usize, window: Window) -> Self {
+        Self { group, window, in_double: false }
+    }
 }
 
 impl Convolving for Conv {
@@ -55,6 +64,10 @@ impl Convolving for Conv {
         }
         let axes = self.window.slide(spatial, kernel)?;
         Ok((convolve::checked(axes, self.group, (x[1], weights[0]), weights)?, Direction::Convolve))
+    }
+
+    fn sums_in_double(&self) -> bool {
+        self.in_double
     }
 }
 
@@ -94,6 +107,10 @@ impl Operator for Conv {
     fn prepare(&self, inputs: &[Option<Arg<'_>>], then: Option<Then>) -> OpResult<Option<Box<dyn Kernel>>> {
         convolve::prepare(self, inputs, then)
     }
+
+    fn with_sums_in_double(&self) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(Self { in_double: true, ..self.clone() }))
+    }
 }
 
 #[cfg(test)]
@@ -110,11 +127,11 @@ mod tests {
             pads: pads.to_vec(),
             ..Window::default()
         };
-        Case::new(Conv { group, window })
+        Case::new(Conv::new(group, window))
     }
 
     fn auto(auto_pad: AutoPad, strides: &[usize]) -> Case {
-        Case::new(Conv { group: 1, window: Window { auto_pad, strides: strides.to_vec(), ..Window::default() } })
+        Case::new(Conv::new(1, Window { auto_pad, strides: strides.to_vec(), ..Window::default() }))
     }
 
     pub(super) fn cases() -> Vec<Case> {
@@ -146,6 +163,10 @@ mod tests {
             of(1, &[1, 2, 1], &[1, 1, 2], &[1, 0, 1, 0, 1, 1]).random(&[2, 2, 3, 4, 5]).random(&[3, 2, 2, 3, 2]),
             auto(AutoPad::SameLower, &[2, 2]).random(&[2, 1, 5, 6]).random(&[2, 1, 4, 3]),
             auto(AutoPad::Valid, &[2, 2]).random(&[2, 1, 6, 6]).random(&[2, 1, 3, 3]),
+            Case::new(Conv { in_double: true, ..Conv::new(2, Window { pads: vec![1; 4], ..Window::default() }) })
+                .random(&[3, 4, 5, 6])
+                .random(&[6, 2, 3, 3])
+                .random(&[6]),
             // Strides that leave elements out, which must get no derivative.
             of(1, &[4], &[], &[]).random(&[2, 2, 12]).random(&[2, 2, 2]),
             of(1, &[], &[], &[]).random(&[3, 2, 4]).random(&[2, 2, 2]).rows(&[1]).mixes(),
@@ -155,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let conv = |group| Conv { group, window: Window::default() };
+        let conv = |group| Conv::new(group, Window::default());
         let zeros = |shape: &[usize]| f64s(shape, &vec![0.0; shape.iter().product()]);
         let message = refusal(conv(1), &[zeros(&[1, 2, 3]), zeros(&[1, 3, 2])]);
         assert!(message.contains("expected [1, 2, …]"), "{message}");
@@ -166,10 +187,10 @@ mod tests {
         let message = refusal(conv(1), &[zeros(&[1, 2, 1, 1, 1, 1]), zeros(&[1, 2, 1, 1, 1, 1])]);
         assert!(message.contains("4 spatial axes, expected 1 to 3"), "{message}");
         let far = Window { pads: vec![1 << 30, 1 << 30], strides: vec![1 << 30], ..Window::default() };
-        let message = refusal(Conv { group: 1, window: far }, &[zeros(&[1, 1, 3]), zeros(&[1, 1, 3])]);
+        let message = refusal(Conv::new(1, far), &[zeros(&[1, 1, 3]), zeros(&[1, 1, 3])]);
         assert!(message.contains("reach too far"), "{message}");
         let bad = Window { pads: vec![1; 3], ..Window::default() };
-        let message = refusal(Conv { group: 1, window: bad }, &[zeros(&[1, 1, 3]), zeros(&[1, 1, 3])]);
+        let message = refusal(Conv::new(1, bad), &[zeros(&[1, 1, 3]), zeros(&[1, 1, 3])]);
         assert!(message.contains("pads has 3 numbers, expected 2"), "{message}");
     }
 }

@@ -71,7 +71,7 @@ impl ConvInteger {
             }
             factors.push(wide);
         }
-        b.push(Conv { group: self.group, window: self.window.clone() }, &factors)
+        b.push(Conv::new(self.group, self.window.clone()), &factors)
     }
 }
 

@@ -19,6 +19,11 @@ use pellucid_kernels::convolution::{After, Axis, Bounds, Convolution, Direction,
 pub(crate) trait Convolving: Operator {
     /// From the shapes of its first two inputs.
     fn sizes(&self, x: &[usize], weights: &[usize]) -> OpResult<(Convolution, Direction)>;
+
+    /// Whether sums of numbers in single precision are taken in double, where it goes from the wide side to the narrow one.
+    fn sums_in_double(&self) -> bool {
+        false
+    }
 }
 
 /// Checks what both have in common: groups, channels, bounds.
@@ -94,16 +99,20 @@ pub(crate) fn run(
 ) -> OpResult<()> {
     fn go<T: Real + Element>(
         (sizes, direction): (Convolution, Direction),
+        in_double: bool,
         inputs: &[Option<View<'_>>],
         outputs: &mut [ViewMut<'_>],
     ) -> OpResult<()> {
-        apply(&sizes.filter(direction, data::<T>(inputs, 1)?), None, inputs, outputs)
+        let weights = data::<T>(inputs, 1)?;
+        let filter =
+            if in_double { sizes.filter_in_double(weights) } else { sizes.filter(direction, weights) };
+        apply(&filter, None, inputs, outputs)
     }
     let (x, weights) = (view(inputs, 0)?, view(inputs, 1)?);
     let sizes = op.sizes(x.shape, weights.shape)?;
     match x.data.dtype() {
-        DType::F32 => go::<f32>(sizes, inputs, outputs),
-        DType::F64 => go::<f64>(sizes, inputs, outputs),
+        DType::F32 => go::<f32>(sizes, op.sums_in_double(), inputs, outputs),
+        DType::F64 => go::<f64>(sizes, false, inputs, outputs),
         other => no_type(other),
     }
 }
@@ -148,12 +157,15 @@ pub(crate) fn prepare(
 ) -> OpResult<Option<Box<dyn Kernel>>> {
     fn ready<T: Real + Element>(
         weights: &Tensor,
-        as_is: (Convolution, Direction),
+        as_is: (Convolution, Direction, bool),
         then: Option<(Then, usize)>,
     ) -> Option<Box<dyn Kernel>> {
         let elements: &[T] = weights.as_slice()?;
-        let (sizes, direction) = as_is;
+        let (sizes, direction, in_double) = as_is;
         let filter = weights.form(as_is, || {
+            if in_double {
+                return sizes.filter_in_double(elements);
+            }
             if !sizes.shares_weights::<T>() {
                 return sizes.filter(direction, elements);
             }
@@ -164,7 +176,9 @@ pub(crate) fn prepare(
     }
     let (x, weights) = (super::support::fact(inputs, 0)?, super::support::arg(inputs, 1)?);
     let Some(constant) = weights.constant else { return Ok(None) };
-    let (as_is, then) = (op.sizes(&x.shape, constant.shape())?, then.map(|then| (then, inputs.len())));
+    let ((sizes, direction), then) =
+        (op.sizes(&x.shape, constant.shape())?, then.map(|then| (then, inputs.len())));
+    let as_is = (sizes, direction, op.sums_in_double());
     Ok(ready::<f32>(constant, as_is, then).or_else(|| ready::<f64>(constant, as_is, then)))
 }
 
@@ -228,7 +242,7 @@ pub(super) fn convolve(
         [0, 0].into_iter().chain(fitted.iter().map(|f| end(&f.1))).collect::<Vec<i64>>()
     };
     let wide = b.pad(wide, &cut(|c| c.0), &cut(|c| c.1))?;
-    let op = Conv { group: sizes.groups, window: explicit(axes, fitted.iter().map(|f| f.0)) };
+    let op = Conv::new(sizes.groups, explicit(axes, fitted.iter().map(|f| f.0)));
     b.push(op, &[wide, weights])
 }
 

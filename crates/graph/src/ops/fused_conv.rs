@@ -35,7 +35,7 @@ pub static DEFINITION: Definition = Definition {
                 }
             }
         };
-        let conv = Conv { group: conv::group(node)?, window: Window::import(node)? };
+        let conv = Conv::new(conv::group(node)?, Window::import(node)?);
         Ok(Arc::new(FusedConv { conv, after }))
     },
     #[cfg(test)]
@@ -111,6 +111,10 @@ impl Operator for FusedConv {
         Ok(Some(vec![y]))
     }
 
+    fn with_sums_in_double(&self) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(Self { conv: Conv { in_double: true, ..self.conv.clone() }, ..self.clone() }))
+    }
+
     through_body!();
 }
 
@@ -123,7 +127,7 @@ mod tests {
     use crate::cases::{Case, f64s, refusal};
 
     fn plain(after: After) -> FusedConv {
-        FusedConv { conv: Conv { group: 1, window: Window::default() }, after }
+        FusedConv { conv: Conv::new(1, Window::default()), after }
     }
 
     pub(super) fn cases() -> Vec<Case> {

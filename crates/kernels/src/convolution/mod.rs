@@ -10,6 +10,7 @@
 
 mod after;
 mod depthwise;
+mod double;
 mod geometry;
 mod product;
 mod winograd;
@@ -71,6 +72,8 @@ enum Weights<T> {
     /// For each pass the taps of each output channel, one after the other.
     Direct(Vec<Vec<T>>),
     Winograd(winograd::Winograd<T>),
+    /// Of a convolution in single precision whose sums are taken in double.
+    Double(Box<Filter<f64>>),
 }
 
 impl Convolution {
@@ -93,6 +96,26 @@ impl Convolution {
     /// Lays the weights out. Panics where there are too few.
     pub fn filter<T: Real>(&self, direction: Direction, weights: &[T]) -> Filter<T> {
         T::filter(self, direction, weights, None)
+    }
+
+    /// That of [`Direction::Convolve`], whose sums are taken in double precision and rounded once, whatever the type. Panics where there are too few weights.
+    pub fn filter_in_double<T: Real>(&self, weights: &[T]) -> Filter<T> {
+        if size_of::<T>() == size_of::<f64>() {
+            return self.filter(Direction::Convolve, weights);
+        }
+        let weights: Vec<f64> = weights.iter().map(|v| v.wide()).collect();
+        let own = f64::filter(self, Direction::Convolve, &weights, None);
+        Filter {
+            groups: own.groups,
+            from: own.from,
+            to: own.to,
+            source: own.source,
+            out: own.out,
+            block: own.block,
+            frame: own.frame.clone(),
+            passes: Vec::new(),
+            weights: Weights::Double(Box::new(own)),
+        }
     }
 
     /// Whether filters of both directions hold the same weights.
@@ -198,6 +221,7 @@ impl<T: Real> Filter<T> {
             Weights::Product(packed) => product::run(self, packed, x, ends, out),
             Weights::Winograd(filter) => filter.run(x, ends, out),
             Weights::Direct(taps) => depthwise::run(self, taps, x, ends, out),
+            Weights::Double(filter) => double::run(filter, x, ends, out),
         }
     }
 }

@@ -184,6 +184,31 @@ fn sums_lose_little() {
     }
 }
 
+/// Sums in double are those of a convolution in double precision, rounded, for several records as for one.
+#[test]
+fn sums_in_double_are_rounded_once() {
+    for c in cases() {
+        let size = |f: fn(&Axis) -> usize| c.axes.iter().map(f).product::<usize>();
+        let (reads, writes) = (c.wide_channels * size(|a| a.wide), c.narrow_channels * size(|a| a.narrow));
+        let weights = draws::<f32>(c.narrow_channels * c.wide_channels / c.groups * c.taps(), 3);
+        let (x, bias) = (draws::<f32>(3 * reads, 5), draws::<f32>(c.narrow_channels, 7));
+        let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        let (exact, found) = (c.filter(Direction::Convolve, &wide(&weights)), c.filter_in_double(&weights));
+        let mut want = vec![f64::NAN; 3 * writes];
+        exact.run(&wide(&x), Some(&wide(&bias)), After::Nothing, 3, &mut want);
+        let mut got = vec![f32::NAN; 3 * writes];
+        found.run(&x, Some(&bias), After::Nothing, 3, &mut got);
+        assert!(want.iter().map(|v| *v as f32).eq(got.iter().copied()), "{c:?}");
+        let after = After::Gate(&got, Bounds::POSITIVE);
+        let mut gated = vec![f32::NAN; 3 * writes];
+        found.run(&x, Some(&bias), after, 3, &mut gated);
+        assert!(got.iter().map(|v| v.max(0.0)).eq(gated.iter().copied()), "{c:?}");
+        let mut one = vec![f32::NAN; writes];
+        found.run(&x[2 * reads..], Some(&bias), After::Nothing, 1, &mut one);
+        assert!(one == got[2 * writes..], "{c:?}");
+    }
+}
+
 #[test]
 fn nothing_to_read_or_write_is_no_work() {
     let line = |wide, narrow| [Axis::NONE, Axis::NONE, Axis { wide, narrow, kernel: 3, ..Axis::NONE }];
