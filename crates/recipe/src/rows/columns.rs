@@ -47,16 +47,15 @@ impl InputColumns {
         self.0.iter().map(|c| c.name.clone()).collect()
     }
 
-    /// How they are read from a table whose columns look as a schema says: truth values may be given for numbers.
+    /// How they are read from a table whose columns look as a schema says: truth values may be given for numbers, and 0 and 1 for truth values.
     pub(super) fn read_options(&self, looks: &Schema) -> ReadOptions {
         let mut base = ReadOptions { columns: Some(self.names()), ..ReadOptions::default() };
         for column in &self.0 {
-            let is_bool =
-                looks.fields().iter().any(|f| f.name == column.name && f.column_type == ColumnType::Bool);
-            let column_type = match column.dtype {
-                DType::String => ColumnType::Text,
-                DType::Bool => ColumnType::Bool,
-                _ if is_bool => ColumnType::Bool,
+            let field = looks.fields().iter().find(|f| f.name == column.name);
+            let column_type = match (column.dtype, field.map(|f| f.column_type)) {
+                (DType::String, _) => ColumnType::Text,
+                (DType::Bool, Some(ColumnType::Integer | ColumnType::Float)) => ColumnType::Float,
+                (DType::Bool, _) | (_, Some(ColumnType::Bool)) => ColumnType::Bool,
                 _ => ColumnType::Float,
             };
             base.types.insert(column.name.clone(), column_type);
@@ -101,7 +100,11 @@ impl InputColumn {
                 let truth = |row: usize| match column.values() {
                     _ if column.is_missing(row) => Err(missing(row, ColumnType::Bool)),
                     Values::Bool(v) => Ok(v[row]),
-                    _ => Err(wrong(row, ColumnType::Bool)),
+                    _ => match column.number(row) {
+                        Some(0.0) => Ok(false),
+                        Some(1.0) => Ok(true),
+                        _ => Err(wrong(row, ColumnType::Bool)),
+                    },
                 };
                 Tensor::new(shape, rows.map(truth).collect::<Result<Vec<bool>, _>>()?)
             }
