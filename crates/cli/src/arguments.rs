@@ -115,6 +115,9 @@ pub(crate) struct Evaluate {
     /// Threads; one for each core by default.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Rows that run together. Does not change results; 1 for a model whose rows mix.
+    #[arg(long, value_name = "N")]
+    pub(crate) tile: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -341,7 +344,7 @@ pub(crate) struct How {
     /// Threads; one for each core by default. Does not change results.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Points that run together. Does not change results.
+    /// Points that run together. Does not change results; 1 for a model whose rows mix.
     #[arg(long, value_name = "N")]
     pub(crate) tile: Option<usize>,
 }

@@ -163,6 +163,8 @@ fn classes_have_the_labels_of_the_classifier_in_the_file() {
     ]);
     let row: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
     assert_eq!(row["target"], "middle");
+    // The file calls its output so.
+    assert!(row["probability"].is_number() && row["probability"] == row["output"], "{row}");
     assert!(["high", "low", "middle"].contains(&row["predicted"].as_str().unwrap()), "{row}");
     run(&["explain", &words, "rows.csv", "--target", "1.5"]).refused(2, &["high", "low", "middle"]);
     run(&["evaluate", &words, "rows.csv", "--label", "class"]).refused(3, &["nothing", "high, low, middle"]);
@@ -249,6 +251,49 @@ fn rows_that_mix_are_run_one_at_a_time_with_a_tile_of_1() {
         let found = [number("output"), number("attribution.a"), number("attribution.b")];
         assert_eq!(found, [a * a + b * b, a * a, b * b]);
         assert_eq!(row["predicted"], (a * a + b * b).to_string());
+    }
+    place.write("judged.csv", "a,b,c\n1,2,5\n3,4,26\n");
+    let evaluate = ["evaluate", "mix.onnx", "judged.csv", "--label", "c", "--features", "a,b", "--json"];
+    place.run(&evaluate).refused(4, &["over_rows", "a tile of 1"]);
+    let ran = place.run(&[&evaluate[..], &["--tile", "1"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(found[0]["metrics"]["regression"]["mae"], 0.5, "{found}");
+}
+
+#[test]
+fn truth_values_may_be_0_and_1() {
+    let place = Place::new();
+    let mut network = Network::new();
+    let shape = [Dim::Symbol("batch".to_owned()), Dim::Fixed(1)];
+    let flag = network.add_input("flag", DType::Bool, &shape).unwrap();
+    let amount = network.add_input("amount", DType::F32, &shape).unwrap();
+    let number = network.add_node("number", ops::Cast { to: DType::F32 }, &[flag], "number").unwrap();
+    let y = network.add_node("product", ops::Mul, &[number, amount], "y").unwrap();
+    network.add_output(y, DType::F32, &shape);
+    network.save(place.path("flags.onnx")).unwrap();
+    for flags in ["0 1", "false true", "False True", "0 2", "no yes"] {
+        let (first, second) = flags.split_once(' ').unwrap();
+        place.write("rows.csv", &format!("flag,amount\n{first},3\n{second},4\n"));
+        let ran = place.run(&[
+            "explain",
+            "flags.onnx",
+            "rows.csv",
+            "-m",
+            "feature_ablation",
+            "--format",
+            "jsonl",
+            "-o",
+            "-",
+        ]);
+        if ["0 2", "no yes"].contains(&flags) {
+            ran.refused(3, &["rows.csv", "\"flag\"", "true or false"]);
+            continue;
+        }
+        assert_eq!(ran.code, 0, "{flags}: {}", ran.stderr);
+        let rows = ran.stdout.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        let found: Vec<f64> = rows.filter_map(|r| r["attribution.flag"].as_f64()).collect();
+        assert_eq!(found, [0.0, 4.0], "{flags}");
     }
 }
 

@@ -71,3 +71,8 @@ pub enum Error {
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Of a tile of nothing.
+pub(crate) fn empty_tile() -> Error {
+    Error::Spec("a tile has at least one point".to_owned())
+}

@@ -212,7 +212,7 @@ impl Model {
 fn fitted(setup: &Setup<'_>, tile: Option<usize>) -> Result<Compiled> {
     if let Some(n) = tile {
         if n == 0 {
-            return Err(Error::Spec("a tile has at least one point".to_owned()));
+            return Err(crate::error::empty_tile());
         }
         if n >= 2 {
             return methods::compile(setup, n.min(MOST_ROWS), n);

@@ -10,7 +10,7 @@ use pellucid_graph::{DType, Dim, Network, Rows, Specialisation, Tensor, View};
 use sha2::{Digest, Sha256};
 
 use crate::cache::{Cache, Kept, Key};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, empty_tile};
 use crate::spec::Precision;
 
 /// The most rows that run at once.
@@ -110,10 +110,17 @@ impl Model {
 
     /// Runs the model on rows: each input's first axis. Gives each output, its first axis the rows.
     ///
-    /// Memory beyond inputs and outputs does not grow with the rows.
-    pub fn run(&self, inputs: &[Tensor], precision: Precision, control: &Control<'_>) -> Result<Vec<Tensor>> {
+    /// `tile` rows run together, as many as fit the caches where it is `None`, or as the file fixes; one by one, a model's rows may mix. Memory beyond inputs and outputs
+    /// does not grow with the rows.
+    pub fn run(
+        &self,
+        inputs: &[Tensor],
+        precision: Precision,
+        tile: Option<usize>,
+        control: &Control<'_>,
+    ) -> Result<Vec<Tensor>> {
         let outputs: Vec<usize> = self.network.outputs().to_vec();
-        self.evaluate(inputs, &outputs, precision, control)
+        self.evaluate(inputs, &outputs, (precision, tile), control)
     }
 
     /// The values at some places of the network, by position among its symbols, their first axis the rows.
@@ -121,12 +128,12 @@ impl Model {
         &self,
         inputs: &[Tensor],
         symbols: &[usize],
-        precision: Precision,
+        (precision, tile): (Precision, Option<usize>),
         control: &Control<'_>,
     ) -> Result<Vec<Tensor>> {
         let inputs = self.prepare_inputs(inputs, precision)?;
         let count = rows_of(&inputs);
-        let Forward { sweep, shapes } = &*self.forward(&inputs, symbols, precision)?;
+        let Forward { sweep, shapes } = &*self.forward(&inputs, symbols, (precision, tile))?;
         let views: Vec<View<'_>> = inputs.iter().map(Tensor::view).collect();
         let found = sweep.run(&views, count, None, control)?;
         found
@@ -141,7 +148,15 @@ impl Model {
     }
 
     /// The plan that runs the model on such inputs, planned now or before.
-    fn forward(&self, inputs: &[Tensor], symbols: &[usize], precision: Precision) -> Result<Arc<Forward>> {
+    fn forward(
+        &self,
+        inputs: &[Tensor],
+        symbols: &[usize],
+        (precision, tile): (Precision, Option<usize>),
+    ) -> Result<Arc<Forward>> {
+        if tile == Some(0) {
+            return Err(empty_tile());
+        }
         let count = rows_of(inputs);
         let key = Key::Run {
             symbols: symbols.to_vec(),
@@ -149,13 +164,15 @@ impl Model {
             shapes: shapes_behind_rows(inputs),
             shared: shared(inputs),
             rows: count.max(1).next_power_of_two().min(MOST_ROWS),
+            tile,
         };
         if let Some(Kept::Run(ready)) = self.plans.get(&key) {
             return Ok(ready);
         }
-        let tile = match self.network.fixed_rows() {
-            Some(n) => n,
-            None => self.tile(inputs, symbols, precision)?,
+        let tile = match (self.network.fixed_rows(), tile) {
+            (Some(n), _) => n,
+            (None, Some(n)) => n.min(MOST_ROWS),
+            (None, None) => self.tile(inputs, symbols, precision)?,
         };
         let ready = Arc::new(with_fallback(count, tile, |rows| {
             let specialised =

@@ -24,7 +24,7 @@ impl Model {
         let mut found = vec![Vec::new(); items.len()];
         for group in groups(items, |a, b| alike(a, b)) {
             let inputs = joined(&group.iter().map(|&i| items[i].as_slice()).collect::<Vec<_>>())?;
-            let outputs = self.run(&inputs, precision, control).map_err(|e| at(group[0], e))?;
+            let outputs = self.run(&inputs, precision, None, control).map_err(|e| at(group[0], e))?;
             let mut first = 0;
             for &i in &group {
                 let rows = rows_of(&items[i]);

@@ -278,7 +278,7 @@ impl Task<'_> {
     /// The class with the largest output and that with the second largest, for each row; the first of equals wins.
     fn ranked(&self) -> Result<Vec<(usize, usize)>> {
         let Job { model, spec, output, .. } = self.job;
-        let found = model.evaluate(self.inputs, &[*output], spec.precision, self.control)?;
+        let found = model.evaluate(self.inputs, &[*output], (spec.precision, spec.tile), self.control)?;
         let values = found.first().and_then(Tensor::to_f64).ok_or_else(shapeless)?;
         let rows = rows_of(self.inputs).max(1);
         let width = values.len() / rows;

@@ -121,7 +121,7 @@ fn sums_of_convolutions_far_from_the_end_are_taken_in_double() {
     let pool = common::pool(1);
     for (relus, exact) in [(40, false), (41, true)] {
         let found = |precision| {
-            let out = chain(relus).run(std::slice::from_ref(&x), precision, &control(&pool)).unwrap();
+            let out = chain(relus).run(std::slice::from_ref(&x), precision, None, &control(&pool)).unwrap();
             out[0].to_f64().unwrap()
         };
         let rounded: Vec<f64> = found(Precision::Float64).iter().map(|v| f64::from(*v as f32)).collect();

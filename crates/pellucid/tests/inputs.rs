@@ -296,7 +296,7 @@ fn rows_of_different_length_come_back_in_order_with_the_bits_that_they_have_alon
     let inputs: Vec<Vec<Tensor>> = items.iter().map(|b| b.inputs.clone()).collect();
     let found = model.run_ragged(&inputs, Precision::Float32, &control(&pool)).unwrap();
     for (item, found) in inputs.iter().zip(&found) {
-        assert_eq!(&model.run(item, Precision::Float32, &control(&pool)).unwrap(), found);
+        assert_eq!(&model.run(item, Precision::Float32, None, &control(&pool)).unwrap(), found);
     }
     let mut bad = inputs;
     bad[4].pop();
@@ -432,7 +432,7 @@ fn feature_groups_reach_across_inputs() {
     let found = explain(&model, &asked, &batch);
     let (a, b) = (found.attributions[0].to_f64().unwrap(), found.attributions[1].to_f64().unwrap());
     let run = |inputs: &[Tensor]| {
-        model.run(inputs, Precision::Float64, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
+        model.run(inputs, Precision::Float64, None, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
     };
     let whole = run(&inputs);
     for group in 0..3i64 {
@@ -580,7 +580,7 @@ fn a_layer_starts_from_the_baselines_of_inputs_without_gradients() {
 fn sizes_of_one_name_are_one_size() {
     let mut inputs = texts();
     inputs[1] = ids(&[3, 5], 2, 1);
-    let error = encoder().run(&inputs, Precision::Float32, &control(&pool(1))).unwrap_err().to_string();
+    let error = encoder().run(&inputs, Precision::Float32, None, &control(&pool(1))).unwrap_err().to_string();
     assert!(error.contains("\"attention_mask\"") && error.contains("\"tokens\" is 5"), "{error}");
 }
 
@@ -605,7 +605,7 @@ fn plans_are_kept_within_bounds_and_change_no_bit() {
         bits(&explain(&fresh, &asked, &batch).attributions[0])
     );
     let pool = pool(2);
-    let run = || model.run(std::slice::from_ref(&x), Precision::Float64, &control(&pool)).unwrap();
+    let run = || model.run(std::slice::from_ref(&x), Precision::Float64, None, &control(&pool)).unwrap();
     let want = run();
     std::thread::scope(|s| {
         let all: Vec<_> = (0..4)
@@ -712,7 +712,7 @@ fn embeddings_are_found_however_ids_reach_them() {
         // The model itself with every id replaced is the baseline, and with one id replaced the ablation.
         let run = |ids: &Tensor| {
             let inputs: Vec<Tensor> = [std::slice::from_ref(ids), &inputs[1..]].concat();
-            model.run(&inputs, Precision::Float64, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
+            model.run(&inputs, Precision::Float64, None, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
         };
         let base = run(&Tensor::new(&[5, 3], vec![4i64; 15]).unwrap());
         for (a, b) in found.baseline_output.unwrap()[0].iter().zip(&base) {
@@ -745,7 +745,7 @@ fn an_input_without_dimensions_is_one_value_for_all_rows() {
     let doubled: Vec<f32> = x.as_slice::<f32>().unwrap().iter().map(|v| 2.0 * v).collect();
     let doubled = Tensor::new(&[6, 4], doubled).unwrap();
     let pool = pool(2);
-    let run = |inputs: &[Tensor]| model.run(inputs, Precision::Float64, &control(&pool)).unwrap();
+    let run = |inputs: &[Tensor]| model.run(inputs, Precision::Float64, None, &control(&pool)).unwrap();
     assert_eq!(run(&at(2.0)), run(&[doubled, Tensor::scalar(1.0f32)]));
     assert_ne!(run(&at(2.0)), run(&at(3.0)));
     for info in METHODS {

@@ -113,7 +113,7 @@ const INTEGRATED: &str = r#"{"name": "integrated_gradients", "n_steps": 8}"#;
 fn outputs_gradients_and_integrals_are_the_frameworks() {
     for case in &cases() {
         for (precision, bound) in [(Precision::Float64, 1e-5), (Precision::Float32, 1e-4)] {
-            let found = case.model.run(&case.inputs, precision, &control(&pool(1))).unwrap();
+            let found = case.model.run(&case.inputs, precision, None, &control(&pool(1))).unwrap();
             close(&case.name, "output", &found[0].to_f64().unwrap(), &case.output, bound);
         }
         let one = Batch::new(first(&case.inputs));

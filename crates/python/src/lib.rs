@@ -147,7 +147,7 @@ impl Model {
         let found = py
             .detach(|| {
                 let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
-                self.model.run(&inputs, self.precision, &control)
+                self.model.run(&inputs, self.precision, None, &control)
             })
             .map_err(refused)?;
         found.iter().map(|t| array(py, t)).collect()

@@ -26,13 +26,15 @@ pub struct Judged {
     pub label: Option<String>,
     /// The network's columns, where the model does not say.
     pub features: Option<Vec<String>>,
+    /// Rows that run together.
+    pub tile: Option<usize>,
 }
 
 impl Judged {
     /// Some rows at a probability of one half.
     pub fn rows(rows: &str) -> Self {
         let thresholds = vec![Threshold::probability(0.5)];
-        Self { rows: rows.to_owned(), thresholds, label: None, features: None }
+        Self { rows: rows.to_owned(), thresholds, label: None, features: None, tile: None }
     }
 }
 
@@ -95,7 +97,7 @@ pub fn evaluate(
     let (mut classes, mut width, mut scale) = (0, 1, ScoreScale::Probability);
     while let Some(chunk) = reader.next_chunk()? {
         activity.check()?;
-        let found = predictor.predict(model, &chunk.inputs, wanted.precision, None, activity)?;
+        let found = predictor.predict(model, &chunk.inputs, wanted.precision, judged.tile, activity)?;
         (classes, width) = (found.classes, found.width);
         for (label, number) in chunk.labels.iter().zip(&chunk.numbers) {
             truths.push(label.ok_or_else(|| {

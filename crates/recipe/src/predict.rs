@@ -6,7 +6,6 @@ use pellucid::{Model, Precision};
 use crate::activity::Activity;
 use crate::error::{Error, Result};
 use crate::model::OpenModel;
-use crate::rows::take_rows;
 
 /// What the numbers of an output are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +80,9 @@ impl Predictor {
         let activation = |i: &usize| activation(model.model(), outputs[*i]);
         let find =
             |names: &[&str]| (0..outputs.len()).find(|i| activation(i).is_some_and(|a| names.contains(&a)));
+        // The name that exporters of classifiers give them, whose last operators say nothing.
+        let called_probabilities =
+            |i: usize| model.model().output_names().get(i).is_some_and(|name| name.contains("probabilit"));
         let classifies = !model.class_names().is_empty() && !model.has_labels();
         let is_number = model.is_regression();
         let main = model.model().main_output().unwrap_or(0);
@@ -90,6 +92,8 @@ impl Predictor {
             (i, Meaning::Probabilities)
         } else if let Some(i) = find(&["LogSoftmax"]) {
             (i, Meaning::LogProbabilities)
+        } else if model.has_labels() && called_probabilities(main) {
+            (main, Meaning::Probabilities)
         } else if classifies {
             (main, Meaning::Logits)
         } else {
@@ -105,7 +109,7 @@ impl Predictor {
         Ok(Self { output, meaning, logits })
     }
 
-    /// The predictions for rows of inputs. A tile of 1 runs each row alone, as models need whose rows mix.
+    /// The predictions for rows of inputs, `tile` of which run together: one alone, where a model's rows mix.
     pub fn predict(
         &self,
         model: &OpenModel,
@@ -115,19 +119,10 @@ impl Predictor {
         activity: &Activity<'_>,
     ) -> Result<Predictions> {
         let rows = inputs.first().and_then(|t| t.shape().first()).copied().unwrap_or(0);
-        let run = |inputs: &[Tensor]| model.model().run(inputs, precision, &activity.control(None));
-        let alone = |row: usize| {
-            let one = |t: &Tensor| if t.shape().is_empty() { Some(t.clone()) } else { take_rows(t, &[row]) };
-            let taken: Option<Vec<Tensor>> = inputs.iter().map(one).collect();
-            Ok(run(&taken.ok_or_else(|| Error::input("an input holds no numbers"))?)?)
-        };
-        let found: Vec<Vec<Tensor>> = match tile {
-            Some(1) => (0..rows).map(alone).collect::<Result<_>>()?,
-            _ => vec![run(inputs)?],
-        };
+        let found = model.model().run(inputs, precision, tile, &activity.control(None))?;
         let numbers = |i: usize| {
-            let parts: Option<Vec<Vec<f64>>> = found.iter().map(|part| part.get(i)?.to_f64()).collect();
-            parts.map(|parts| parts.concat()).ok_or_else(|| Error::input("an output holds no numbers"))
+            let output = found.get(i).and_then(Tensor::to_f64);
+            output.ok_or_else(|| Error::input("an output holds no numbers"))
         };
         let values = numbers(self.output)?;
         let width = values.len().checked_div(rows).unwrap_or(0);

@@ -161,8 +161,13 @@ fn judge(recipe: &Recipe, model: &OpenModel, activity: &Activity<'_>) -> Result<
     rows.into_iter()
         .map(|rows| {
             let label = model.target().is_none().then(|| recipe.data.target.clone());
-            let judged =
-                Judged { rows, thresholds: recipe.evaluate.thresholds.clone(), label, features: None };
+            let judged = Judged {
+                rows,
+                thresholds: recipe.evaluate.thresholds.clone(),
+                label,
+                features: None,
+                tile: None,
+            };
             evaluate(model, &recipe.table(), &judged, activity)
         })
         .collect()

@@ -137,7 +137,12 @@ impl<'a> Work<'a> {
     fn explain(&mut self, items: &[Batch], out: &mut dyn Write, activity: &Activity<'_>) -> Result<()> {
         let model = self.model.model();
         if self.targets.is_empty() {
-            let found = model.run(&items[0].inputs, self.request.precision, &activity.control(None))?;
+            let found = model.run(
+                &items[0].inputs,
+                self.request.precision,
+                self.request.tile,
+                &activity.control(None),
+            )?;
             let names = model.output_names();
             let place = self.request.output.as_ref().and_then(|o| names.iter().position(|n| n == o));
             let width = found.get(place.unwrap_or(0)).map_or(1, Tensor::len);

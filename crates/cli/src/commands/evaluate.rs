@@ -31,6 +31,7 @@ pub(super) fn evaluate(options: &Evaluate, quiet: bool) -> Result<()> {
                     thresholds: thresholds.clone(),
                     label: options.label.clone(),
                     features: options.features.clone(),
+                    tile: options.tile,
                 };
                 judge(&model, &options.data, &judged, activity)
             })
