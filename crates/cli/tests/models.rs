@@ -165,6 +165,21 @@ fn classes_have_the_labels_of_the_classifier_in_the_file() {
     assert_eq!(row["target"], "middle");
     // The file calls its output so.
     assert!(row["probability"].is_number() && row["probability"] == row["output"], "{row}");
+
+    // With an output for each class, each is a number of its own.
+    let each = shared("graph/tests/data/sklearn/logistic-columns-zipmap.onnx");
+    let explain = ["explain", &each, "rows.csv", "--rows", "0", "--format", "jsonl", "-o", "-"];
+    let outputs: Vec<f64> = ["shigh", "slow", "smiddle"]
+        .iter()
+        .map(|name| {
+            let ran = run(&[&explain[..], &["--output-name", name]].concat());
+            let row: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+            assert_eq!((&row["target"], &row["probability"]), (&"output".into(), &serde_json::Value::Null));
+            row["output"].as_f64().unwrap()
+        })
+        .collect();
+    assert!((outputs.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{outputs:?}");
+    run(&[&explain[..], &["--target", "high"]].concat()).refused(2, &["high"]);
     assert!(["high", "low", "middle"].contains(&row["predicted"].as_str().unwrap()), "{row}");
     run(&["explain", &words, "rows.csv", "--target", "1.5"]).refused(2, &["high", "low", "middle"]);
     run(&["evaluate", &words, "rows.csv", "--label", "class"]).refused(3, &["nothing", "high, low, middle"]);

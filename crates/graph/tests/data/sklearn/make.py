@@ -75,7 +75,7 @@ def save(name, model, inputs, feed, **options):
 def matrix(name, model, y, missing=False, zipmap=False):
     x = numbers(missing)[0]
     model.fit(x, y)
-    options = {"options": {id(model): {"zipmap": False}}} if hasattr(model, "predict_proba") and not zipmap else {}
+    options = {"options": {id(model): {"zipmap": zipmap}}} if hasattr(model, "predict_proba") else {}
     save(name, model, [("x", FloatTensorType([None, 4]))], {"x": x[:ROWS]}, **options)
 
 
@@ -99,6 +99,7 @@ def main():
     filled = lambda model: scaled(model, impute.SimpleImputer(strategy="median"), preprocessing.StandardScaler())
     net = lambda: neural_network.MLPClassifier((6, 5), random_state=0, max_iter=80)
     matrix("logistic", scaled(linear_model.LogisticRegression()), two)
+    matrix("logistic-columns-zipmap", scaled(linear_model.LogisticRegression()), words, zipmap="columns")
     matrix("logistic-words-zipmap", scaled(linear_model.LogisticRegression()), words, zipmap=True)
     matrix("logistic-l1-norm", scaled(linear_model.LogisticRegression(), preprocessing.Normalizer("l1")), three)
     matrix("linear", scaled(linear_model.LinearRegression(), preprocessing.MinMaxScaler()), np.stack([score, score**2], 1))
