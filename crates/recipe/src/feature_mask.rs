@@ -75,14 +75,21 @@ impl FeatureMasks {
 
     /// The numbers of a mask, repeated along the axes that it lacks or has once.
     fn spread(&self, name: &str, mask: &Tensor, shape: &[usize]) -> Result<Vec<i64>> {
+        let row = shape.get(1..).unwrap_or_default();
         let wrong = || {
+            // A picture's height and width before its channels, for one.
+            let hint = match row.strip_prefix(mask.shape()) {
+                Some(behind) if !behind.is_empty() && !mask.shape().is_empty() => {
+                    format!("; in shape {:?} it repeats", [mask.shape(), &vec![1; behind.len()]].concat())
+                }
+                _ => String::new(),
+            };
             Error::input(format!(
-                "{}: the feature mask of {name:?} holds {} in shape {:?}, expected whole numbers in the shape of a row, {:?}, or \
-                 one that repeats to it",
+                "{}: the feature mask of {name:?} holds {} in shape {:?}, expected whole numbers in the shape of a row, {row:?}, or \
+                 one that repeats to it{hint}",
                 self.path.display(),
                 mask.dtype(),
                 mask.shape(),
-                shape.get(1..).unwrap_or_default()
             ))
         };
         let numbers = mask.to_i64().ok_or_else(wrong)?;
@@ -141,5 +148,13 @@ mod tests {
             let message = masks(&[("x", bad)]).of(&["x"], &x).unwrap_err().to_string();
             assert!(message.contains("m.npz") && message.contains("in the shape of a row, [4]"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_plane_before_channels_is_shown_how_to_repeat() {
+        let x = [Tensor::new(&[3, 2, 2, 4], vec![0f32; 48]).unwrap()];
+        let plane = Tensor::new(&[2, 2], vec![0i64; 4]).unwrap();
+        let error = masks(&[("x", plane)]).of(&["x"], &x).unwrap_err().to_string();
+        assert!(error.contains("in shape [2, 2, 1] it repeats"), "{error}");
     }
 }
