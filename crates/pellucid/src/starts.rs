@@ -14,6 +14,32 @@ const BESIDE_TOKENS: [&str; 3] = ["position_ids", "segment_ids", "token_type_ids
 const MOVES: [&str; 10] =
     ["Cast", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose"];
 
+/// Operators that compute each element for itself.
+const EACH: [&str; 22] = [
+    "Abs",
+    "Add",
+    "And",
+    "Cast",
+    "Clip",
+    "Div",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "Identity",
+    "Less",
+    "LessOrEqual",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "Sub",
+    "Where",
+    "Xor",
+];
+
 /// A value from which attributions start.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
@@ -72,8 +98,7 @@ impl Setup<'_> {
     pub(crate) fn starts(&self, frame: &Frame) -> Result<Vec<Start>> {
         let names = self.model.input_names();
         let graph: &Graph = &frame.b;
-        let found: Vec<Vec<Start>> =
-            (0..frame.inputs.len()).map(|i| self.embeddings(graph, i, frame.inputs[i])).collect();
+        let found: Vec<Vec<Start>> = (0..frame.inputs.len()).map(|i| self.embeddings(frame, i)).collect();
         let embeds = found.iter().any(|f| !f.is_empty());
         let way = self.way();
         let mut list = Vec::new();
@@ -147,25 +172,56 @@ impl Setup<'_> {
         format!("no gradient reaches its inputs: {}; {advice}", each.join("; "))
     }
 
-    /// The embeddings that an input of ids names rows of, in the order of the graph.
-    fn embeddings(&self, graph: &Graph, input: usize, x: ValueId) -> Vec<Start> {
-        let fact = graph.fact(x);
-        if !is_integer(fact.dtype) {
+    /// The embeddings that an input of ids names rows of, in the order of the graph: those that are asked for the ids as they are, or, where there is none, for
+    /// what is computed from each id for itself, as where it lies behind those of other columns. Those of which only the size is read do not count.
+    fn embeddings(&self, frame: &Frame, input: usize) -> Vec<Start> {
+        let (graph, x): (&Graph, ValueId) = (&frame.b, frame.inputs[input]);
+        if !is_integer(graph.fact(x).dtype) {
             return Vec::new();
         }
+        let moved = self.embeddings_by(frame, input, |node, same| {
+            let moves = MOVES.contains(&node.op.definition().name);
+            moves && node.inputs.first().copied().flatten().is_some_and(|v| same[v.index()])
+        });
+        if !moved.is_empty() {
+            return moved;
+        }
+        let mut computed = self.embeddings_by(frame, input, |node, same| {
+            let name = node.op.definition().name;
+            let shape = graph.shape(x);
+            EACH.contains(&name)
+                && node.present().any(|v| same[v.index()])
+                && node.outputs.iter().all(|o| graph.shape(*o) == shape)
+        });
+        // Each stands at its id's place.
+        for embedding in computed.iter_mut().filter_map(|s| s.embedding.as_mut()) {
+            embedding.ids = x;
+        }
+        computed
+    }
+
+    /// The embeddings that are asked for an input, or for what nodes make of it that hand it on.
+    fn embeddings_by(
+        &self,
+        frame: &Frame,
+        input: usize,
+        hands_on: impl Fn(&Node, &[bool]) -> bool,
+    ) -> Vec<Start> {
+        let (graph, x): (&Graph, ValueId) = (&frame.b, frame.inputs[input]);
         let mut same = vec![false; graph.values().count()];
         same[x.index()] = true;
         let mut found = Vec::new();
         for node in graph.nodes() {
             if let Some((table, ids)) = table_and_ids(graph, node).filter(|(_, ids)| same[ids.index()]) {
                 let value = node.outputs[0];
+                if !is_read(frame, value) {
+                    continue;
+                }
                 let vector = graph.shape(table)[1..].to_vec();
                 let layer = self.layer_called(graph, node, value);
                 found.push(Start { input, value, embedding: Some(Embedding { layer, vector, ids }) });
-            } else if MOVES.contains(&node.op.definition().name)
-                && node.inputs.first().copied().flatten().is_some_and(|v| same[v.index()])
-            {
-                for o in node.outputs.iter().filter(|o| is_integer(graph.fact(**o).dtype)) {
+            } else if hands_on(node, &same) {
+                for o in node.outputs.iter().filter(|o| !graph.fact(**o).dtype.is_float()) {
                     same[o.index()] = true;
                 }
             }
@@ -212,6 +268,13 @@ impl Setup<'_> {
 fn is_integer(dtype: pellucid_graph::DType) -> bool {
     use pellucid_graph::DType;
     !dtype.is_float() && !matches!(dtype, DType::Bool | DType::String)
+}
+
+/// Whether more than the size of a value is read.
+fn is_read(frame: &Frame, value: ValueId) -> bool {
+    let reads =
+        |n: &Node| n.present().any(|v| v == value) && !matches!(n.op.definition().name, "Shape" | "Size");
+    frame.layer == Some(value) || frame.targets.contains(&value) || frame.b.nodes().iter().any(reads)
 }
 
 /// For a node that takes rows of a constant table of floats: the table and the ids.

@@ -640,13 +640,16 @@ enum Way {
     TimeMajor,
     /// Two columns of three, as int32.
     Columns,
+    /// Counted from the end where they are negative, as Keras does, and each column behind the one before it; another lookup gives only its size.
+    Computed,
 }
 
 /// Ids [batch, 3] that reach a table in one of several ways; the vectors are bent, added up and scored.
 fn moved(way: Way) -> Model {
     let mut n = Network::new();
     let ids = n.add_input("ids", DType::I64, &[symbol("batch"), Dim::Fixed(3)]).unwrap();
-    let table = n.add_constant("table", floats(&[9, 4], 1)).unwrap();
+    let rows = if way == Way::Computed { 27 } else { 9 };
+    let table = n.add_constant("table", floats(&[rows, 4], 1)).unwrap();
     let axes = |n: &mut Network, name: &str, v: Vec<i64>| n.add_constant(name, Tensor::vector(v)).unwrap();
     let (vectors, tokens) = match way {
         Way::Fused => {
@@ -672,6 +675,27 @@ fn moved(way: Way) -> Model {
             let small = n.add_node("small", ops::Cast { to: DType::I32 }, &[two], "small").unwrap();
             (n.add_node("words", ops::Gather { axis: 0 }, &[table, small], "words").unwrap(), 1)
         }
+        Way::Computed => {
+            let zero = n.add_constant("zero", Tensor::vector(vec![0i64])).unwrap();
+            let less = n.add_node("less", ops::Less, &[ids, zero], "less").unwrap();
+            let less = n.add_node("counted", ops::Cast { to: DType::I64 }, &[less], "counted").unwrap();
+            let nine = n.add_constant("nine", Tensor::vector(vec![9i64])).unwrap();
+            let back = n.add_node("back", ops::Mul, &[less, nine], "back").unwrap();
+            let own = n.add_node("own", ops::Add, &[ids, back], "own").unwrap();
+            let behind = Tensor::new(&[1, 3], vec![0i64, 9, 18]).unwrap();
+            let behind = n.add_constant("behind", behind).unwrap();
+            let at = n.add_node("at", ops::Add, &[own, behind], "at").unwrap();
+            (n.add_node("words", ops::Gather { axis: 0 }, &[table, at], "words").unwrap(), 1)
+        }
+    };
+    let vectors = if way == Way::Computed {
+        let other = n.add_node("other", ops::Gather { axis: 0 }, &[table, ids], "other").unwrap();
+        let size = n.add_node("size", ops::Shape { start: 0, end: None }, &[other], "size").unwrap();
+        let zeros = ops::ConstantOfShape { value: Tensor::vector(vec![0.0f32]) };
+        let zeros = n.add_node("zeros", zeros, &[size], "zeros").unwrap();
+        n.add_node("vectors", ops::Add, &[vectors, zeros], "vectors").unwrap()
+    } else {
+        vectors
     };
     let bent = n.add_node("bent", ops::Tanh, &[vectors], "bent").unwrap();
     let along = axes(&mut n, "along", vec![tokens]);
@@ -683,7 +707,7 @@ fn moved(way: Way) -> Model {
 
 #[test]
 fn embeddings_are_found_however_ids_reach_them() {
-    for way in [Way::Fused, Way::TimeMajor, Way::Columns] {
+    for way in [Way::Fused, Way::TimeMajor, Way::Columns, Way::Computed] {
         let model = moved(way);
         let mut inputs = vec![ids(&[5, 3], 9, 1)];
         if way == Way::Fused {
