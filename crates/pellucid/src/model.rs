@@ -169,12 +169,7 @@ impl Model {
         if let Some(Kept::Run(ready)) = self.plans.get(&key) {
             return Ok(ready);
         }
-        let tile = match (self.network.fixed_rows(), tile) {
-            (Some(n), _) => n,
-            (None, Some(n)) => n.min(MOST_ROWS),
-            (None, None) => self.tile(inputs, symbols, precision)?,
-        };
-        let ready = Arc::new(with_fallback(count, tile, |rows| {
+        let attempt = |rows: usize| {
             let specialised =
                 self.network.specialise(&self.specialisation(inputs, rows, precision), symbols)?;
             let graph = specialised.graph;
@@ -182,7 +177,12 @@ impl Model {
             let shapes = graph.outputs().iter().map(|o| graph.shape(*o).to_vec()).collect();
             let results = (0..symbols.len()).map(Yield::Before).collect();
             Ok(Forward { sweep: Sweep { before, point: None, after: None, results }, shapes })
-        })?);
+        };
+        let ready = Arc::new(match (self.network.fixed_rows(), tile) {
+            (Some(fixed), _) => attempt(fixed)?,
+            (None, Some(n)) => attempt(n.min(MOST_ROWS))?,
+            (None, None) => with_fallback(count, self.tile(inputs, symbols, precision)?, attempt)?,
+        });
         self.plans.put(key, Kept::Run(Arc::clone(&ready)), self.bytes_of_weights(precision));
         Ok(ready)
     }
@@ -277,11 +277,11 @@ impl Model {
         let count = rows_of(inputs);
         let mut prepared = Vec::with_capacity(inputs.len());
         for (i, tensor) in inputs.iter().enumerate() {
-            if tensor.shape().first().is_some_and(|&n| n != count) {
-                return Err(Error::Input {
-                    name: names[i].to_owned(),
-                    message: format!("it has {:?} rows, the first input {count}", tensor.shape().first()),
-                });
+            if let Some(rows) = tensor.shape().first().filter(|&&n| n != count) {
+                let message = format!(
+                    "it has {rows} rows, the first input {count}; rows lie along the first axis of every input"
+                );
+                return Err(Error::Input { name: names[i].to_owned(), message });
             }
             prepared.push(self.prepare_input(i, tensor, precision)?);
         }
