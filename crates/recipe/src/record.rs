@@ -24,6 +24,9 @@ pub struct Completeness {
     pub above: u64,
     #[serde(skip)]
     sum: f64,
+    /// The sum of |F(x) − F(baseline)|.
+    #[serde(skip)]
+    differences: f64,
     #[serde(skip)]
     worst: f64,
 }
@@ -34,6 +37,7 @@ impl Completeness {
         let relative = if size == 0.0 { 0.0 } else { size / difference.abs() };
         self.count += 1;
         self.sum += size;
+        self.differences += difference.abs();
         self.mean = self.sum / self.count as f64;
         self.max = self.max.max(size);
         if relative > self.worst || relative.is_nan() || self.worst_row.is_none() {
@@ -45,6 +49,20 @@ impl Completeness {
         if tolerance.is_some_and(|t| relative.is_nan() || relative > t) {
             self.above += 1;
         }
+    }
+
+    /// What is to be said where a good part of the differences is missed, by more than rounding.
+    fn caution(&self) -> Option<String> {
+        const MUCH: f64 = 0.1;
+        const ROUNDING: f64 = 1e-5;
+        let share = self.sum / self.differences;
+        (share > MUCH && self.mean > ROUNDING).then(|| {
+            format!(
+                "over all rows the attributions miss {:.0} % of F(x) − F(baseline): more nodes bring that down, unless the model goes in \
+                 steps (bins, thresholds), which no gradient sees; feature_ablation does",
+                100.0 * share
+            )
+        })
     }
 }
 
@@ -133,9 +151,9 @@ impl Record {
         Some(parts.join("; "))
     }
 
-    /// What is wrong with some rows, in words.
+    /// What is wrong with some rows, or all, in words.
     pub fn caution(&self) -> Option<String> {
-        let found = self.not_finite?;
+        let Some(found) = self.not_finite else { return self.completeness.as_ref()?.caution() };
         Some(format!(
             "{} of {} rows, the first is row {}, cannot be trusted: the model's output, or its gradient on the way from the \
              baseline, is not a finite number there",
@@ -183,7 +201,10 @@ mod tests {
         found.add(6, 0.0, 0.0, Some(0.02));
         assert_eq!((found.count, found.above, found.worst_row), (3, 1, Some(5)));
         assert!((found.max_relative.unwrap() - 0.05).abs() < 1e-12 && (found.mean - 0.2 / 3.0).abs() < 1e-12);
+        assert_eq!(found.caution(), None);
         found.add(7, 0.1, 0.0, Some(0.02));
         assert_eq!((found.above, found.max_relative), (2, None));
+        found.add(8, 3.0, -3.0, None);
+        assert!(found.caution().unwrap().contains("miss 22 %"), "{:?}", found.caution());
     }
 }
