@@ -277,6 +277,23 @@ fn rows_that_mix_are_run_one_at_a_time_with_a_tile_of_1() {
 }
 
 #[test]
+fn scores_of_pairs_of_classes_are_taken_for_none() {
+    let place = Place::new();
+    let svc = shared("graph/tests/data/sklearn/svc.onnx");
+    place.write("rows.csv", "a,b,c,d,class\n1,3,3,4,1\n2,3,4,5,0\n");
+    let columns = ["--features", "a,b,c,d"];
+    let run = |rest: &[&str]| place.run(&[rest, &columns].concat());
+    run(&["evaluate", &svc, "rows.csv", "--label", "class"])
+        .refused(3, &["pairs of classes", "probability=True"]);
+    let explain = ["explain", &svc, "rows.csv", "-m", "feature_ablation", "--format", "jsonl", "-o", "-"];
+    run(&explain).refused(2, &["pairs of classes", "[0] to [1]"]);
+    let ran = run(&[&explain[..], &["--target", "[1]"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let row: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert!(row["predicted"].is_null() && row["probability"].is_null() && row["output"].is_number(), "{row}");
+}
+
+#[test]
 fn truth_values_may_be_0_and_1() {
     let place = Place::new();
     let mut network = Network::new();
@@ -289,7 +306,7 @@ fn truth_values_may_be_0_and_1() {
     network.save(place.path("flags.onnx")).unwrap();
     for flags in ["0 1", "false true", "False True", "0 2", "no yes"] {
         let (first, second) = flags.split_once(' ').unwrap();
-        place.write("rows.csv", &format!("flag,amount\n{first},3\n{second},4\n"));
+        place.write("rows.csv", format!("flag,amount\n{first},3\n{second},4\n"));
         let ran = place.run(&[
             "explain",
             "flags.onnx",

@@ -86,6 +86,13 @@ pub fn evaluate(
         images: None,
         precision: Precision::Float32,
     };
+    if model.scores_pairs() {
+        return Err(Error::input(format!(
+            "{}: the scores of this support vector machine stand for pairs of classes, so its classes cannot be judged by them; export it \
+             with probability=True",
+            model.path().display()
+        )));
+    }
     if wanted.label.is_none() {
         return Err(Error::request(
             "the model does not say where the truth is: name the column with label (--label)",

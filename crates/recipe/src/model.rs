@@ -53,8 +53,8 @@ impl OpenModel {
         };
         if opened.classes.is_empty() && !opened.is_regression() {
             opened.classes = labels(opened.model.network());
-            // Scores of classes that are an output each are no classes of one output.
-            if opened.has_lone_score() && opened.classes.len() > 1 {
+            // Scores of classes that are an output each are no classes of one output, and scores of pairs of classes are none either.
+            if opened.has_lone_score() && opened.classes.len() > 1 || opened.scores_pairs() {
                 opened.classes = Vec::new();
             }
             opened.has_labels = !opened.classes.is_empty();
@@ -124,6 +124,28 @@ impl OpenModel {
         let declared = main.and_then(|symbol| network.symbols()[symbol].declared.as_ref());
         let shape = declared.and_then(|d| d.shape.as_deref());
         shape.is_some_and(|dims| dims.iter().skip(1).all(|d| *d == Dim::Fixed(1)))
+    }
+
+    /// Whether the main output is of a support vector machine without probabilities: its decision values stand for pairs of classes, not for classes, and
+    /// their signs not for the second one.
+    pub(crate) fn scores_pairs(&self) -> bool {
+        let network = self.model.network();
+        let mut at = self.model.main_output().and_then(|i| network.outputs().get(i).copied());
+        while let Some(symbol) = at {
+            let Some(node) = network.nodes().iter().find(|n| n.outputs.contains(&Some(symbol))) else {
+                break;
+            };
+            let Ok(op) = &node.op else { break };
+            match op.definition().name {
+                "SVMClassifier" => {
+                    let probabilities = op.attributes().get("prob_a").cloned();
+                    return !matches!(probabilities, Some(Attribute::Floats(a)) if !a.is_empty());
+                }
+                "Cast" | "Identity" | "Reshape" | "ZipMap" => at = node.inputs.first().copied().flatten(),
+                _ => break,
+            }
+        }
+        false
     }
 
     /// Whether the model itself fills in missing numbers, which come as NaN, or decides by them, as trees may.

@@ -142,7 +142,7 @@ impl Predictor {
             (Some(_), 1) => 2,
             (Some(_), n) => n,
             // Several numbers without a declared meaning are taken for scores of classes.
-            (None, n) if n > 1 && !model.is_regression() => n,
+            (None, n) if n > 1 && !model.is_regression() && !model.scores_pairs() => n,
             (None, _) => 0,
         };
         Ok(Predictions { width, values, probabilities, classes, logits })

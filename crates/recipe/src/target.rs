@@ -19,6 +19,17 @@ pub struct NamedTarget {
 /// The targets of a request; without one, the output where a row has one, else the predicted class.
 pub fn resolve(asked: &[String], model: &OpenModel, outputs: usize) -> Result<Vec<NamedTarget>> {
     let classes = model.class_names();
+    let by_rank = |text: &String| matches!(text.trim(), "predicted" | "runner-up" | "runner_up" | "true");
+    if outputs > 1 && model.scores_pairs() && (asked.is_empty() || asked.iter().any(by_rank)) {
+        return Err(ErrorKind::Target {
+            asked: asked.first().map_or_else(|| "predicted".to_owned(), Clone::clone),
+            available: format!(
+                "the scores of this support vector machine stand for pairs of classes: name one by position, [0] to [{}], or export it with probability=True",
+                outputs - 1
+            ),
+        }
+        .into());
+    }
     if asked.is_empty() {
         return Ok(vec![default(classes, outputs)]);
     }
