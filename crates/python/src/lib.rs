@@ -85,6 +85,7 @@ struct Model {
     model: pellucid::Model,
     precision: Precision,
     threads: usize,
+    tile: Option<usize>,
     pool: Mutex<Option<std::sync::Arc<rayon::ThreadPool>>>,
 }
 
@@ -106,11 +107,17 @@ impl Model {
 impl Model {
     /// Reads an ONNX file.
     #[staticmethod]
-    #[pyo3(signature = (path, precision, threads))]
-    fn load(py: Python<'_>, path: &str, precision: &str, threads: usize) -> PyResult<Self> {
+    #[pyo3(signature = (path, precision, threads, tile))]
+    fn load(
+        py: Python<'_>,
+        path: &str,
+        precision: &str,
+        threads: usize,
+        tile: Option<usize>,
+    ) -> PyResult<Self> {
         let precision: Precision = precision.parse().map_err(refused)?;
         let model = py.detach(|| pellucid::Model::load(path)).map_err(refused)?;
-        Ok(Self { model, precision, threads, pool: Mutex::new(None) })
+        Ok(Self { model, precision, threads, tile, pool: Mutex::new(None) })
     }
 
     /// The precision of the computation.
@@ -147,7 +154,7 @@ impl Model {
         let found = py
             .detach(|| {
                 let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
-                self.model.run(&inputs, self.precision, None, &control)
+                self.model.run(&inputs, self.precision, self.tile, &control)
             })
             .map_err(refused)?;
         found.iter().map(|t| array(py, t)).collect()
@@ -182,6 +189,7 @@ impl Model {
     ) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let mut spec: Spec = serde_json::from_str(spec).map_err(refused)?;
         spec.precision = self.precision;
+        spec.tile = self.tile;
         let of = |lists: &Option<Arrays<'py>>, i: usize| {
             lists.as_ref().and_then(|l| l.get(i)).map(|l| tensors(l)).transpose()
         };

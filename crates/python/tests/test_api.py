@@ -7,6 +7,7 @@ import pytest
 
 import pellucid
 from pellucid import attr
+from pellucid._inputs import _array
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "cases"
 
@@ -97,3 +98,28 @@ def test_files_that_are_not_models(tmp_path):
         assert part in str(error.value)
     with pytest.raises(pellucid.PellucidError):
         pellucid.load(tmp_path / "missing.onnx")
+
+
+def test_halves_are_singles_and_a_scalar_has_no_dimensions(classes):
+    halves = ROWS.astype(np.float16)
+    assert np.array_equal(classes(halves), classes(halves.astype(np.float32)))
+    assert _array(np.float32(2)).shape == ()
+
+
+def test_a_tile_changes_no_bit(classes):
+    path = GOLDEN / "multilayer" / "model.onnx"
+    want = attr.IntegratedGradients(classes).attribute(ROWS, target="predicted", n_steps=7)
+    for tile in (1, 3):
+        other = pellucid.load(path, precision="float64", tile=tile)
+        assert np.array_equal(other(ROWS), classes(ROWS))
+        assert np.array_equal(attr.IntegratedGradients(other).attribute(ROWS, target="predicted", n_steps=7), want)
+    with pytest.raises(pellucid.PellucidError, match="at least one"):
+        pellucid.load(path, tile=0)(ROWS)
+
+
+def test_rows_that_are_not_finite_are_told(classes):
+    rows = np.array([[0.1, 0.2, 0.3], [1.7e308, 1.7e308, -1.7e308]])
+    with pytest.warns(RuntimeWarning, match="1 of 2 rows, the first is row 1"):
+        attr.IntegratedGradients(classes).attribute(rows, target=1)
+    with pytest.warns(RuntimeWarning, match="cannot be trusted"):
+        pellucid.explain(classes, rows, target=1)

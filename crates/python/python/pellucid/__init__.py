@@ -68,13 +68,16 @@ class Model:
         return f"Model({', '.join(self.input_names)} -> {', '.join(self.output_names)}, {self.precision})"
 
 
-def load(path: str | os.PathLike[str], precision: str = "float32", threads: int = 0) -> Model:
+def load(
+    path: str | os.PathLike[str], precision: str = "float32", threads: int = 0, tile: int | None = None
+) -> Model:
     """Reads an ONNX model.
 
-    ``precision`` is ``"float32"`` or ``"float64"``; ``threads`` is how many threads compute, 0 for all cores (results do not depend on
-    it). Raises ``PellucidError`` for what is not a model.
+    ``precision`` is ``"float32"`` or ``"float64"``; ``threads`` is how many threads compute, 0 for all cores; ``tile`` is how many rows or
+    points run together, as many as fit the caches where it is None, and 1 for a model whose rows mix. Results do not depend on either.
+    Raises ``PellucidError`` for what is not a model.
     """
-    return Model(_Model.load(os.fspath(path), precision, threads))
+    return Model(_Model.load(os.fspath(path), precision, threads, tile))
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def explain(
     """
     bound = bind(model, inputs, additional_forward_args)
     spec, given = attr.specification(bound, {"name": method, **arguments}, target, baselines, layer)
-    found = model._native.explain(spec, bound.items, given, bound.masks(feature_mask))
+    found = attr.explained(model, bound, spec, given, feature_mask)
     all_of_it = [_explanation(f) for f in found]
     return all_of_it if bound.ragged else all_of_it[0]
 

@@ -39,8 +39,10 @@ def _is_missing(value: Any) -> bool:
 
 
 def _array(value: Any) -> np.ndarray:
-    """An array of elements that the native half takes: of objects, texts, a missing one empty, or else numbers."""
-    array = np.ascontiguousarray(value)
+    """An array of elements that the native half takes: of objects, texts, a missing one empty, or else numbers; halves as singles."""
+    array = np.asarray(value, order="C")
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
     if array.dtype.kind != "O":
         return array
     cells = array.ravel().tolist()
