@@ -166,6 +166,12 @@ fn classes_have_the_labels_of_the_classifier_in_the_file() {
     // The file calls its output so.
     assert!(row["probability"].is_number() && row["probability"] == row["output"], "{row}");
 
+    // Scores that a file calls so too, although nothing makes probabilities of them.
+    let scores = shared("graph/tests/data/sklearn/linear-svc.onnx");
+    let ran = run(&["explain", &scores, "rows.csv", "--rows", "0", "--format", "jsonl", "-o", "-"]);
+    let plain: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(plain["output"].as_f64() > Some(1.0) && plain["probability"].is_null(), "{plain}");
+
     // With an output for each class, each is a number of its own.
     let each = shared("graph/tests/data/sklearn/logistic-columns-zipmap.onnx");
     let explain = ["explain", &each, "rows.csv", "--rows", "0", "--format", "jsonl", "-o", "-"];

@@ -28,7 +28,7 @@ pub struct Specialisation {
     pub known: BTreeMap<String, Tensor>,
 }
 
-/// Operators whose derivative jumps: what rounding moves across a kink gets another one.
+/// The operators of deep networks whose derivative jumps: what rounding moves across a kink gets another one.
 const KINKED: [&str; 11] = [
     "Relu",
     "LeakyRelu",
@@ -253,7 +253,9 @@ impl Network {
             reason: gap.reason.clone(),
         })?;
         let op = precision.and_then(|p| op.with_precision(p)).unwrap_or_else(|| Arc::clone(op));
-        let in_double = node.outputs.iter().flatten().any(|&o| behind[o] > MOST_KINKS);
+        // A FusedConv's own lies behind its sums.
+        let own = usize::from(is_kinked(node));
+        let in_double = node.outputs.iter().flatten().any(|&o| behind[o] + own > MOST_KINKS);
         let op = if in_double { op.with_sums_in_double().unwrap_or(op) } else { op };
         let mut inputs = Vec::with_capacity(node.inputs.len());
         for input in &node.inputs {
@@ -284,10 +286,9 @@ impl Network {
     fn kinks_behind(&self) -> Vec<usize> {
         let mut behind = vec![0; self.symbols.len()];
         for node in self.nodes.iter().rev() {
-            let kinked = node.op.as_ref().is_ok_and(|op| KINKED.contains(&op.definition().name));
             let most = node.outputs.iter().flatten().map(|&o| behind[o]).max().unwrap_or(0);
             for &i in node.inputs.iter().flatten() {
-                behind[i] = behind[i].max(most + usize::from(kinked));
+                behind[i] = behind[i].max(most + usize::from(is_kinked(node)));
             }
         }
         behind
@@ -464,4 +465,8 @@ impl Graph {
             refused => refused,
         }
     }
+}
+
+fn is_kinked(node: &NetworkNode) -> bool {
+    node.op.as_ref().is_ok_and(|op| KINKED.contains(&op.definition().name))
 }

@@ -24,8 +24,9 @@ pub(crate) enum Key {
         shapes: Vec<Vec<usize>>,
         /// The inputs that are one value for all rows.
         shared: Vec<Tensor>,
-        /// The rows that run together, at most, and as many as were asked for.
+        /// The rows that run together, at most.
         rows: usize,
+        /// As many as were asked for.
         tile: Option<usize>,
     },
     /// A method.

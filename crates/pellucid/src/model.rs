@@ -180,7 +180,7 @@ impl Model {
         };
         let ready = Arc::new(match (self.network.fixed_rows(), tile) {
             (Some(fixed), _) => attempt(fixed)?,
-            (None, Some(n)) => attempt(n.min(MOST_ROWS))?,
+            (None, Some(n)) => with_fallback(count, n.min(MOST_ROWS), attempt)?,
             (None, None) => with_fallback(count, self.tile(inputs, symbols, precision)?, attempt)?,
         });
         self.plans.put(key, Kept::Run(Arc::clone(&ready)), self.bytes_of_weights(precision));

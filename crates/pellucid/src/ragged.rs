@@ -11,11 +11,12 @@ use crate::spec::{Baseline, Precision, Spec, Target};
 
 impl Model {
     /// Runs the model on items of one row or several, each of its own shape: for each item the inputs. Gives for each item the outputs, the
-    /// same bits as the item alone. Items of one shape run together.
+    /// same bits as the item alone. Items of one shape run together, `tile` rows at a time as in [`Self::run`].
     pub fn run_ragged(
         &self,
         items: &[Vec<Tensor>],
         precision: Precision,
+        tile: Option<usize>,
         control: &Control<'_>,
     ) -> Result<Vec<Vec<Tensor>>> {
         for (i, item) in items.iter().enumerate() {
@@ -24,7 +25,7 @@ impl Model {
         let mut found = vec![Vec::new(); items.len()];
         for group in groups(items, |a, b| alike(a, b)) {
             let inputs = joined(&group.iter().map(|&i| items[i].as_slice()).collect::<Vec<_>>())?;
-            let outputs = self.run(&inputs, precision, None, control).map_err(|e| at(group[0], e))?;
+            let outputs = self.run(&inputs, precision, tile, control).map_err(|e| at(group[0], e))?;
             let mut first = 0;
             for &i in &group {
                 let rows = rows_of(&items[i]);

@@ -1,6 +1,6 @@
 //! Where attribution starts: which inputs of the model are explained, and for inputs of ids the outputs of their embeddings.
 
-use pellucid_graph::{Attribute, Graph, Node, ValueId};
+use pellucid_graph::{Attribute, DType, Graph, Node, ValueId};
 
 use crate::error::{Error, Result};
 use crate::explanation::{InputUse, Source};
@@ -56,7 +56,7 @@ pub(crate) struct Embedding {
     pub(crate) layer: String,
     /// The shape of a row of the table.
     pub(crate) vector: Vec<usize>,
-    /// The ids as the table is asked for them.
+    /// The ids as the table is asked for them; where it is asked for what is computed from each, the input, whose places are the same.
     pub(crate) ids: ValueId,
 }
 
@@ -98,7 +98,9 @@ impl Setup<'_> {
     pub(crate) fn starts(&self, frame: &Frame) -> Result<Vec<Start>> {
         let names = self.model.input_names();
         let graph: &Graph = &frame.b;
-        let found: Vec<Vec<Start>> = (0..frame.inputs.len()).map(|i| self.embeddings(frame, i)).collect();
+        let read = read(frame);
+        let found: Vec<Vec<Start>> =
+            (0..frame.inputs.len()).map(|i| self.embeddings(frame, &read, i)).collect();
         let embeds = found.iter().any(|f| !f.is_empty());
         let way = self.way();
         let mut list = Vec::new();
@@ -174,24 +176,29 @@ impl Setup<'_> {
 
     /// The embeddings that an input of ids names rows of, in the order of the graph: those that are asked for the ids as they are, or, where there is none, for
     /// what is computed from each id for itself, as where it lies behind those of other columns. Those of which only the size is read do not count.
-    fn embeddings(&self, frame: &Frame, input: usize) -> Vec<Start> {
+    fn embeddings(&self, frame: &Frame, read: &[bool], input: usize) -> Vec<Start> {
         let (graph, x): (&Graph, ValueId) = (&frame.b, frame.inputs[input]);
         if !is_integer(graph.fact(x).dtype) {
             return Vec::new();
         }
-        let moved = self.embeddings_by(frame, input, |node, same| {
-            let moves = MOVES.contains(&node.op.definition().name);
+        let moved = self.embeddings_by(frame, read, input, |node, same| {
+            let moves = MOVES.contains(&node.op.definition().name)
+                && node.outputs.iter().all(|o| is_integer(graph.fact(*o).dtype));
             moves && node.inputs.first().copied().flatten().is_some_and(|v| same[v.index()])
         });
-        if !moved.is_empty() {
+        // What only replaces values may as well replace the ids.
+        if !moved.is_empty() || self.way() == Way::Replaces {
             return moved;
         }
-        let mut computed = self.embeddings_by(frame, input, |node, same| {
-            let name = node.op.definition().name;
-            let shape = graph.shape(x);
-            EACH.contains(&name)
-                && node.present().any(|v| same[v.index()])
-                && node.outputs.iter().all(|o| graph.shape(*o) == shape)
+        let mut computed = self.embeddings_by(frame, read, input, |node, same| {
+            let is_same = |v: ValueId| same[v.index()];
+            EACH.contains(&node.op.definition().name)
+                && node.present().any(is_same)
+                && node.present().all(|v| is_same(v) || graph.constant(v).is_some())
+                && node.outputs.iter().all(|o| {
+                    let fact = graph.fact(*o);
+                    fact.shape == graph.shape(x) && (is_integer(fact.dtype) || fact.dtype == DType::Bool)
+                })
         });
         // Each stands at its id's place.
         for embedding in computed.iter_mut().filter_map(|s| s.embedding.as_mut()) {
@@ -204,6 +211,7 @@ impl Setup<'_> {
     fn embeddings_by(
         &self,
         frame: &Frame,
+        read: &[bool],
         input: usize,
         hands_on: impl Fn(&Node, &[bool]) -> bool,
     ) -> Vec<Start> {
@@ -214,16 +222,14 @@ impl Setup<'_> {
         for node in graph.nodes() {
             if let Some((table, ids)) = table_and_ids(graph, node).filter(|(_, ids)| same[ids.index()]) {
                 let value = node.outputs[0];
-                if !is_read(frame, value) {
+                if !read[value.index()] {
                     continue;
                 }
                 let vector = graph.shape(table)[1..].to_vec();
                 let layer = self.layer_called(graph, node, value);
                 found.push(Start { input, value, embedding: Some(Embedding { layer, vector, ids }) });
             } else if hands_on(node, &same) {
-                for o in node.outputs.iter().filter(|o| !graph.fact(**o).dtype.is_float()) {
-                    same[o.index()] = true;
-                }
+                node.outputs.iter().for_each(|o| same[o.index()] = true);
             }
         }
         found
@@ -265,16 +271,19 @@ impl Setup<'_> {
     }
 }
 
-fn is_integer(dtype: pellucid_graph::DType) -> bool {
-    use pellucid_graph::DType;
+fn is_integer(dtype: DType) -> bool {
     !dtype.is_float() && !matches!(dtype, DType::Bool | DType::String)
 }
 
-/// Whether more than the size of a value is read.
-fn is_read(frame: &Frame, value: ValueId) -> bool {
-    let reads =
-        |n: &Node| n.present().any(|v| v == value) && !matches!(n.op.definition().name, "Shape" | "Size");
-    frame.layer == Some(value) || frame.targets.contains(&value) || frame.b.nodes().iter().any(reads)
+/// The values of which more than the size is read.
+fn read(frame: &Frame) -> Vec<bool> {
+    let graph: &Graph = &frame.b;
+    let mut found = vec![false; graph.values().count()];
+    let readers = graph.nodes().iter().filter(|n| !matches!(n.op.definition().name, "Shape" | "Size"));
+    readers.flat_map(Node::present).chain(frame.layer).chain(frame.targets.iter().copied()).for_each(|v| {
+        found[v.index()] = true;
+    });
+    found
 }
 
 /// For a node that takes rows of a constant table of floats: the table and the ids.

@@ -294,13 +294,13 @@ fn rows_of_different_length_come_back_in_order_with_the_bits_that_they_have_alon
         }
     }
     let inputs: Vec<Vec<Tensor>> = items.iter().map(|b| b.inputs.clone()).collect();
-    let found = model.run_ragged(&inputs, Precision::Float32, &control(&pool)).unwrap();
+    let found = model.run_ragged(&inputs, Precision::Float32, None, &control(&pool)).unwrap();
     for (item, found) in inputs.iter().zip(&found) {
         assert_eq!(&model.run(item, Precision::Float32, None, &control(&pool)).unwrap(), found);
     }
     let mut bad = inputs;
     bad[4].pop();
-    let error = model.run_ragged(&bad, Precision::Float32, &control(&pool)).unwrap_err().to_string();
+    let error = model.run_ragged(&bad, Precision::Float32, None, &control(&pool)).unwrap_err().to_string();
     assert!(error.starts_with("item 4: the model has 3 inputs"), "{error}");
 }
 
@@ -751,6 +751,62 @@ fn embeddings_are_found_however_ids_reach_them() {
             for r in 0..5 {
                 let want = whole[r] - rest[r];
                 assert!((changes[r * 3 + token] - want).abs() < 1e-12, "{way:?}, row {r}, token {token}");
+            }
+        }
+    }
+}
+
+/// A lookup by two inputs together belongs to neither, and positions counted from a mask say nothing of the mask's elements one by one.
+#[test]
+fn lookups_by_more_than_each_id_are_no_embeddings() {
+    let lookup = |counted: bool| {
+        let mut n = Network::new();
+        let a = n.add_input("a", DType::I64, &[symbol("batch"), Dim::Fixed(3)]).unwrap();
+        let b = n.add_input("b", DType::I64, &[symbol("batch"), Dim::Fixed(3)]).unwrap();
+        let table = n.add_constant("table", floats(&[9, 4], 1)).unwrap();
+        let one = if counted {
+            let axis = n.add_constant("axis", Tensor::scalar(1i64)).unwrap();
+            let sum = ops::CumSum { exclusive: false, reverse: false };
+            n.add_node("count", sum, &[b, axis], "count").unwrap()
+        } else {
+            let three = n.add_constant("three", Tensor::vector(vec![3i64])).unwrap();
+            n.add_node("rows", ops::Mul, &[a, three], "rows").unwrap()
+        };
+        let joint = if counted {
+            n.add_node("joint", ops::Mul, &[one, b], "joint").unwrap()
+        } else {
+            n.add_node("joint", ops::Add, &[one, b], "joint").unwrap()
+        };
+        let vectors = n.add_node("words", ops::Gather { axis: 0 }, &[table, joint], "words").unwrap();
+        let along = n.add_constant("along", Tensor::vector(vec![1i64])).unwrap();
+        let sum = ops::ReduceSum { keep: false, noop_with_empty_axes: false };
+        let sum = n.add_node("sum", sum, &[vectors, along], "sum").unwrap();
+        head(&mut n, sum, 4, symbol("batch"));
+        Model::from_network(n).unwrap()
+    };
+    let (a, b) = (ids(&[4, 3], 3, 1), ids(&[4, 3], 2, 2));
+    for counted in [false, true] {
+        let model = lookup(counted);
+        let batch = Batch::new(vec![a.clone(), b.clone()]);
+        let ig = spec(method(r#"{"name": "integrated_gradients"}"#));
+        let error = model.explain(&ig, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("read by no embedding"), "{counted}: {error}");
+        // Replacing ids needs no embedding.
+        let found = explain(&model, &spec(method(r#"{"name": "feature_ablation"}"#)), &batch);
+        let run = |inputs: &[Tensor]| {
+            model.run(inputs, Precision::Float64, None, &control(&pool(1))).unwrap()[0].to_f64().unwrap()
+        };
+        let whole = run(&[a.clone(), b.clone()]);
+        for (input, found) in found.attributions.iter().enumerate() {
+            let found = found.to_f64().unwrap();
+            for token in 0..3 {
+                let mut inputs = [a.clone(), b.clone()];
+                let mut other = inputs[input].to_i64().unwrap();
+                other.iter_mut().skip(token).step_by(3).for_each(|id| *id = 0);
+                inputs[input] = Tensor::new(&[4, 3], other).unwrap();
+                for (r, rest) in run(&inputs).iter().enumerate() {
+                    assert!((found[r * 3 + token] - (whole[r] - rest)).abs() < 1e-12, "{counted}, {input}");
+                }
             }
         }
     }

@@ -171,7 +171,7 @@ impl Model {
         let found = py
             .detach(|| {
                 let control = Control { pool: &pool, cancel: None, progress: None, profile: None };
-                self.model.run_ragged(&items, self.precision, &control)
+                self.model.run_ragged(&items, self.precision, self.tile, &control)
             })
             .map_err(refused)?;
         found.iter().map(|item| item.iter().map(|t| array(py, t)).collect()).collect()

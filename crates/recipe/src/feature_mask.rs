@@ -76,14 +76,14 @@ impl FeatureMasks {
     /// The numbers of a mask, repeated along the axes that it lacks or has once.
     fn spread(&self, name: &str, mask: &Tensor, shape: &[usize]) -> Result<Vec<i64>> {
         let row = shape.get(1..).unwrap_or_default();
+        // A picture's height and width before its channels, for one.
+        let hint = match row.strip_prefix(mask.shape()) {
+            Some(behind) if !behind.is_empty() && !mask.shape().is_empty() && mask.to_i64().is_some() => {
+                format!("; in shape {:?} it repeats", [mask.shape(), &vec![1; behind.len()]].concat())
+            }
+            _ => String::new(),
+        };
         let wrong = || {
-            // A picture's height and width before its channels, for one.
-            let hint = match row.strip_prefix(mask.shape()) {
-                Some(behind) if !behind.is_empty() && !mask.shape().is_empty() => {
-                    format!("; in shape {:?} it repeats", [mask.shape(), &vec![1; behind.len()]].concat())
-                }
-                _ => String::new(),
-            };
             Error::input(format!(
                 "{}: the feature mask of {name:?} holds {} in shape {:?}, expected whole numbers in the shape of a row, {row:?}, or \
                  one that repeats to it{hint}",

@@ -24,6 +24,8 @@ pub struct OpenModel {
     classes: Vec<String>,
     /// Whether the classes' names are those that the nodes of a classifier have.
     has_labels: bool,
+    /// Whether the main output's scores stand for pairs of classes.
+    scores_pairs: bool,
 }
 
 impl OpenModel {
@@ -45,8 +47,16 @@ impl OpenModel {
             Some(record) => record.split().map_err(|e| e.in_file(&name(path)))?,
             None => None,
         };
-        let mut opened =
-            Self { path: path.to_path_buf(), model, metadata, split, classes: Vec::new(), has_labels: false };
+        let mut opened = Self {
+            path: path.to_path_buf(),
+            model,
+            metadata,
+            split,
+            classes: Vec::new(),
+            has_labels: false,
+            scores_pairs: false,
+        };
+        opened.scores_pairs = opened.has_scores_of_pairs();
         opened.classes = match (opened.target(), opened.images()) {
             (Some(target), _) => target.class_names(),
             (None, images) => images.map(|i| i.classes.clone()).unwrap_or_default(),
@@ -54,7 +64,7 @@ impl OpenModel {
         if opened.classes.is_empty() && !opened.is_regression() {
             opened.classes = labels(opened.model.network());
             // Scores of classes that are an output each are no classes of one output, and scores of pairs of classes are none either.
-            if opened.has_lone_score() && opened.classes.len() > 1 || opened.scores_pairs() {
+            if opened.has_lone_score() && opened.classes.len() > 1 || opened.scores_pairs {
                 opened.classes = Vec::new();
             }
             opened.has_labels = !opened.classes.is_empty();
@@ -129,23 +139,34 @@ impl OpenModel {
     /// Whether the main output is of a support vector machine without probabilities: its decision values stand for pairs of classes, not for classes, and
     /// their signs not for the second one.
     pub(crate) fn scores_pairs(&self) -> bool {
+        self.scores_pairs
+    }
+
+    fn has_scores_of_pairs(&self) -> bool {
+        let main = self.model.main_output().and_then(|i| self.maker(i));
+        main.is_some_and(|op| {
+            let probabilities = op.attributes().get("prob_a").cloned();
+            op.definition().name == "SVMClassifier"
+                && !matches!(probabilities, Some(Attribute::Floats(a)) if !a.is_empty())
+        })
+    }
+
+    /// The operator that computes an output, before those that only hand it on.
+    pub(crate) fn maker(&self, output: usize) -> Option<&dyn Operator> {
         let network = self.model.network();
-        let mut at = self.model.main_output().and_then(|i| network.outputs().get(i).copied());
-        while let Some(symbol) = at {
-            let Some(node) = network.nodes().iter().find(|n| n.outputs.contains(&Some(symbol))) else {
-                break;
-            };
-            let Ok(op) = &node.op else { break };
+        let mut symbol = *network.outputs().get(output)?;
+        // A shorter way than all nodes leads back to the input.
+        for _ in 0..network.nodes().len() {
+            let node = network.nodes().iter().find(|n| n.outputs.contains(&Some(symbol)))?;
+            let op = node.op.as_ref().ok()?;
             match op.definition().name {
-                "SVMClassifier" => {
-                    let probabilities = op.attributes().get("prob_a").cloned();
-                    return !matches!(probabilities, Some(Attribute::Floats(a)) if !a.is_empty());
+                "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity" | "Cast" | "ZipMap" => {
+                    symbol = node.inputs.first().copied().flatten()?;
                 }
-                "Cast" | "Identity" | "Reshape" | "ZipMap" => at = node.inputs.first().copied().flatten(),
-                _ => break,
+                _ => return Some(&**op),
             }
         }
-        false
+        None
     }
 
     /// Whether the model itself fills in missing numbers, which come as NaN, or decides by them, as trees may.

@@ -1,6 +1,6 @@
 //! Predictions: classes with probabilities, or values, from whichever outputs a model has.
 
-use pellucid::graph::Tensor;
+use pellucid::graph::{Attribute, Operator, Tensor};
 use pellucid::{Model, Precision};
 
 use crate::activity::Activity;
@@ -77,12 +77,19 @@ impl Predictor {
         if outputs.is_empty() {
             return Err(Error::input(format!("{}: the model has no output", model.path().display())));
         }
-        let activation = |i: &usize| activation(model.model(), outputs[*i]);
+        let activation = |i: &usize| model.maker(*i).map(|op| op.definition().name);
         let find =
             |names: &[&str]| (0..outputs.len()).find(|i| activation(i).is_some_and(|a| names.contains(&a)));
-        // The name that exporters of classifiers give them, whose last operators say nothing.
-        let called_probabilities =
-            |i: usize| model.model().output_names().get(i).is_some_and(|name| name.contains("probabilit"));
+        // So exporters of classifiers call them, and the scores of those that have none, whose last operator says so.
+        let called_probabilities = |i: usize| {
+            let plain = |op: &dyn Operator| {
+                let post = op.attributes().get("post_transform").cloned();
+                op.definition().name == "LinearClassifier"
+                    && !matches!(post, Some(Attribute::Text(post)) if post != "NONE")
+            };
+            model.model().output_names().get(i).is_some_and(|name| name.contains("probabilit"))
+                && !model.maker(i).is_some_and(plain)
+        };
         let classifies = !model.class_names().is_empty() && !model.has_labels();
         let is_number = model.is_regression();
         let main = model.model().main_output().unwrap_or(0);
@@ -154,24 +161,6 @@ fn softmax(row: &[f64]) -> Vec<f64> {
     let raised: Vec<f64> = row.iter().map(|v| (v - most).exp()).collect();
     let sum: f64 = raised.iter().sum();
     raised.iter().map(|v| v / sum).collect()
-}
-
-/// The operator that computes a value, behind what only changes its shape.
-fn activation(model: &Model, symbol: usize) -> Option<&'static str> {
-    let network = model.network();
-    let mut symbol = symbol;
-    // A shorter way than all nodes leads back to the input.
-    for _ in 0..network.nodes().len() {
-        let node = network.nodes().iter().find(|n| n.outputs.contains(&Some(symbol)))?;
-        let name = node.op.as_ref().ok()?.definition().name;
-        match name {
-            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity" | "Cast" => {
-                symbol = node.inputs.first().copied().flatten()?;
-            }
-            name => return Some(name),
-        }
-    }
-    None
 }
 
 /// Whether a value is the input of the node that computes another.

@@ -51,18 +51,12 @@ impl Completeness {
         }
     }
 
-    /// What is to be said where a good part of the differences is missed, by more than rounding.
-    fn caution(&self) -> Option<String> {
+    /// How much of the differences is missed, where that is a good part of them and more than rounding.
+    fn missed(&self) -> Option<f64> {
         const MUCH: f64 = 0.1;
         const ROUNDING: f64 = 1e-5;
         let share = self.sum / self.differences;
-        (share > MUCH && self.mean > ROUNDING).then(|| {
-            format!(
-                "over all rows the attributions miss {:.0} % of F(x) − F(baseline): more nodes bring that down, unless the model goes in \
-                 steps (bins, thresholds), which no gradient sees; feature_ablation does",
-                100.0 * share
-            )
-        })
+        (share.is_finite() && share > MUCH && self.mean > ROUNDING).then_some(share)
     }
 }
 
@@ -153,11 +147,28 @@ impl Record {
 
     /// What is wrong with some rows, or all, in words.
     pub fn caution(&self) -> Option<String> {
-        let Some(found) = self.not_finite else { return self.completeness.as_ref()?.caution() };
+        let Some(found) = self.not_finite else { return self.incomplete() };
         Some(format!(
             "{} of {} rows, the first is row {}, cannot be trusted: the model's output, or its gradient on the way from the \
              baseline, is not a finite number there",
             found.rows, self.rows, found.first_row
+        ))
+    }
+
+    fn incomplete(&self) -> Option<String> {
+        let share = self.completeness.as_ref()?.missed()?;
+        let why = match self.computed.spec.method {
+            pellucid::Method::DeepLift { .. } => {
+                "the rules of this method leave that out where they do not hold"
+            }
+            _ => {
+                "more nodes bring that down, unless the model goes in steps (bins, thresholds), which no gradient sees; \
+                 feature_ablation does"
+            }
+        };
+        Some(format!(
+            "over all rows the attributions miss {:.0} % of F(x) − F(baseline): {why}",
+            100.0 * share
         ))
     }
 
@@ -201,10 +212,13 @@ mod tests {
         found.add(6, 0.0, 0.0, Some(0.02));
         assert_eq!((found.count, found.above, found.worst_row), (3, 1, Some(5)));
         assert!((found.max_relative.unwrap() - 0.05).abs() < 1e-12 && (found.mean - 0.2 / 3.0).abs() < 1e-12);
-        assert_eq!(found.caution(), None);
+        assert_eq!(found.missed(), None);
         found.add(7, 0.1, 0.0, Some(0.02));
         assert_eq!((found.above, found.max_relative), (2, None));
         found.add(8, 3.0, -3.0, None);
-        assert!(found.caution().unwrap().contains("miss 22 %"), "{:?}", found.caution());
+        assert!((found.missed().unwrap() - 3.3 / 15.0).abs() < 1e-12);
+        let mut constant = Completeness::default();
+        constant.add(0, 0.1, 0.0, None);
+        assert_eq!(constant.missed(), None);
     }
 }

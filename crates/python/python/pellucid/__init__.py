@@ -120,7 +120,7 @@ def explain(
     """
     bound = bind(model, inputs, additional_forward_args)
     spec, given = attr.specification(bound, {"name": method, **arguments}, target, baselines, layer)
-    found = attr.explained(model, bound, spec, given, feature_mask)
+    found = attr.explained(model, bound, spec, given, feature_mask, 3)
     all_of_it = [_explanation(f) for f in found]
     return all_of_it if bound.ragged else all_of_it[0]
 

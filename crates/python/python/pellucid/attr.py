@@ -93,20 +93,22 @@ def specification(
     return json.dumps(spec), given
 
 
-def explained(model: Any, bound: Bound, spec: str, given: list[list[np.ndarray]] | None, feature_mask: Any) -> list[dict[str, Any]]:
+def explained(
+    model: Any, bound: Bound, spec: str, given: list[list[np.ndarray]] | None, feature_mask: Any, depth: int
+) -> list[dict[str, Any]]:
     """What the native half finds, with a warning where rows have attributions that are not finite numbers."""
     found = model._native.explain(spec, bound.items, given, bound.masks(feature_mask))
     rows = [np.zeros(len(f["attributions"][0]), bool) for f in found]
     for f, bad in zip(found, rows):
         for a in f["attributions"]:
-            bad |= ~np.isfinite(a).reshape(len(a), -1).all(axis=1)
+            bad |= ~np.isfinite(a).all(axis=tuple(range(1, a.ndim)))
     bad = np.concatenate(rows) if rows else np.zeros(0, bool)
     if bad.any():
         warnings.warn(
             f"{bad.sum()} of {len(bad)} rows, the first is row {bad.argmax()}, cannot be trusted: the model's output, or its gradient on "
             "the way from the baseline, is not a finite number there",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=depth,
         )
     return found
 
@@ -136,7 +138,7 @@ class _Attribution:
         bound = bind(self.model, inputs, additional)
         method = {"name": self._method, **{o: getattr(self, o) for o in self._options}, **(arguments or {})}
         spec, given = specification(bound, method, target, baselines, self._layer, self._default)
-        found = explained(self.model, bound, spec, given, feature_mask)
+        found = explained(self.model, bound, spec, given, feature_mask, 4)
         result = self._result(inputs, bound, found)
         if delta:
             return result, np.concatenate([f["convergence_delta"][0] for f in found])

@@ -123,6 +123,7 @@ def main():
     matrix("boosting-three", ensemble.GradientBoostingClassifier(**forest), three)
     matrix("boosting-regressor", ensemble.GradientBoostingRegressor(**forest), score)
     matrix("ada-boost", ensemble.AdaBoostClassifier(n_estimators=3, random_state=0), two)
+    matrix("linear-svc", svm.LinearSVC(random_state=0), three)
     matrix("svc", scaled(svm.SVC(C=0.5)), two)
     matrix("svc-polynomial-words", scaled(svm.SVC(kernel="poly", degree=2, C=0.2)), words)
     matrix("svc-three", scaled(svm.SVC(C=0.2)), three)
