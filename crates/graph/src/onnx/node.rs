@@ -153,6 +153,19 @@ fn advice(operator: &str) -> &'static str {
     }
 }
 
+/// What can be done about an operator of another domain that is missing.
+fn advice_in(domain: &str, operator: &str) -> &'static str {
+    match (domain, operator) {
+        ("com.microsoft.nchwc", _) => {
+            "it is ONNX Runtime's own layout of a convolution: give the model before its optimisation, or save it at ORT_ENABLE_EXTENDED or below"
+        }
+        ("com.microsoft", name) if name.starts_with("QLinear") || name == "QGemm" => {
+            "quantise the model with QuantFormat.QDQ, whose operators are ONNX's own"
+        }
+        _ => "a model that defines it as a function of ONNX's own operators is read",
+    }
+}
+
 /// The operator of a node with its inputs in today's form, or why there is none.
 pub(super) fn import(
     node: &NodeProto,
@@ -175,9 +188,7 @@ pub(super) fn import(
         return Err(gap(if domain.is_empty() {
             format!("there is no such operator here; {}", advice(operator))
         } else {
-            format!(
-                "there is no such operator of domain {domain} here; a model that defines it as a function of ONNX's own operators is read"
-            )
+            format!("there is no such operator of domain {domain} here; {}", advice_in(domain, operator))
         }));
     };
     if domain.is_empty() && imported.is_none() {

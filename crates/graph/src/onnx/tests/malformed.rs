@@ -104,6 +104,22 @@ fn loops_sequences_and_draws_say_what_to_do() {
 }
 
 #[test]
+fn operators_of_other_domains_say_what_to_do() {
+    for (domain, op, advice) in [
+        ("com.microsoft", "QGemm", "QuantFormat.QDQ"),
+        ("com.microsoft", "QLinearAdd", "QuantFormat.QDQ"),
+        ("com.microsoft.nchwc", "Conv", "ORT_ENABLE_EXTENDED"),
+        ("my.own", "Thing", "defines it as a function"),
+    ] {
+        let mut node = node(op, &["x"], &["y"]);
+        node.domain = Some(domain.to_owned());
+        let network = load(&model(vec![node], vec![])).unwrap();
+        let gaps: Vec<String> = network.gaps().map(|(_, g)| g.reason.clone()).collect();
+        assert!(gaps.len() == 1 && gaps[0].contains(domain) && gaps[0].contains(advice), "{gaps:?}");
+    }
+}
+
+#[test]
 fn an_old_opset_is_a_gap() {
     let mut m = small();
     m.opset_import[0].version = Some(6);
