@@ -56,7 +56,7 @@ pub(crate) struct Embedding {
     pub(crate) layer: String,
     /// The shape of a row of the table.
     pub(crate) vector: Vec<usize>,
-    /// The ids as the table is asked for them; where it is asked for what is computed from each, the input, whose places are the same.
+    /// The ids as the table is asked for them.
     pub(crate) ids: ValueId,
 }
 
@@ -190,7 +190,7 @@ impl Setup<'_> {
         if !moved.is_empty() || self.way() == Way::Replaces {
             return moved;
         }
-        let mut computed = self.embeddings_by(frame, read, input, |node, same| {
+        self.embeddings_by(frame, read, input, |node, same| {
             let is_same = |v: ValueId| same[v.index()];
             EACH.contains(&node.op.definition().name)
                 && node.present().any(is_same)
@@ -199,12 +199,7 @@ impl Setup<'_> {
                     let fact = graph.fact(*o);
                     fact.shape == graph.shape(x) && (is_integer(fact.dtype) || fact.dtype == DType::Bool)
                 })
-        });
-        // Each stands at its id's place.
-        for embedding in computed.iter_mut().filter_map(|s| s.embedding.as_mut()) {
-            embedding.ids = x;
-        }
-        computed
+        })
     }
 
     /// The embeddings that are asked for an input, or for what nodes make of it that hand it on.
