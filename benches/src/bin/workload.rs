@@ -66,6 +66,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let method = Method::IntegratedGradients {
         integration: Integration { n_steps: workload.n_steps, ..Integration::default() },
         multiply_by_inputs: true,
+        tolerance: None,
     };
     let target = workload.target.map_or(Target::Output, |t| Target::Index(vec![t]));
     let spec = Spec {

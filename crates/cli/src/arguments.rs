@@ -326,6 +326,9 @@ pub(crate) struct How {
     /// The integral's nodes; 50 by default.
     #[arg(long, value_name = "N")]
     pub(crate) nodes: Option<usize>,
+    /// Set nodes row by row, as many as --nodes at first, until what the attributions miss of F(x) − F(baseline) is at most this share of it.
+    #[arg(long, value_name = "X")]
+    pub(crate) tolerance: Option<f64>,
     /// Whether gradients are multiplied by the difference from the baseline.
     #[arg(long, value_name = "BOOL")]
     pub(crate) multiply_by_inputs: Option<bool>,

@@ -261,6 +261,27 @@ fn a_delta_above_the_limit_has_its_own_code() {
 }
 
 #[test]
+fn a_tolerance_is_held_row_by_row() {
+    let place = Place::new();
+    let relative = |more: &[&str]| {
+        place.explain(&[&["--output", "out.csv", "--precision", "float64"], more].concat());
+        let record: serde_json::Value = serde_json::from_str(&place.read("out.record.json")).unwrap();
+        let evaluations = record["computed"]["evaluations_per_row"]["backward"].as_u64().unwrap();
+        (record["completeness"]["max_relative"].as_f64().unwrap(), evaluations)
+    };
+    assert!(relative(&["--nodes", "10"]).0 > 1e-3);
+    let (found, evaluations) = relative(&["--nodes", "10", "--tolerance", "1e-5", "--max-delta", "1e-5"]);
+    assert!(found <= 1e-5 && evaluations > 32, "{found}, {evaluations} evaluations");
+    // Float32 does not come down to this, which is said and written.
+    let ran =
+        place.run(&["explain", "model.onnx", "clients.csv", "--tolerance", "1e-12", "--output", "out.csv"]);
+    assert!(ran.code == 0 && ran.stderr.contains("more than the tolerance"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("float64"), "{}", ran.stderr);
+    place.refuses(&["--tolerance", "0"], 2, &["between 0 and 1"]);
+    place.refuses(&["--method", "saliency", "--tolerance", "0.1"], 2, &["does not take tolerance"]);
+}
+
+#[test]
 fn the_global_table() {
     let place = Place::new();
     let rows = place.explain(&["--format", "csv", "--precision", "float64"]);

@@ -8,12 +8,13 @@ use pellucid_graph::{Fact, Rows, ValueId};
 
 use crate::explanation::{Evaluations, InputUse, Source};
 use crate::frame::{Frame, RowInput};
+use crate::refine::Refinement;
 
 /// Where the results of a method are among those of the sweep.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) sweep: Sweep,
-    pub(crate) points: Option<PointSet>,
+    pub(crate) points: Option<Along>,
     /// For each target, its value.
     pub(crate) outputs: Vec<usize>,
     /// For each target, its value at the baseline.
@@ -31,7 +32,16 @@ pub(crate) struct Compiled {
     pub(crate) complete: bool,
 }
 
-/// The points of a row, the same for every row.
+/// The points of a row.
+#[derive(Clone, Debug)]
+pub(crate) enum Along {
+    /// The same for every row.
+    Fixed(PointSet),
+    /// For each row, found as it is explained.
+    Refined(Refinement),
+}
+
+/// Points that are the same for every row.
 #[derive(Clone, Debug)]
 pub(crate) struct PointSet {
     /// For each number that a point has, its values over the points.

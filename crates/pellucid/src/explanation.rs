@@ -59,7 +59,7 @@ pub struct Record {
     pub version: String,
     /// The instruction set that kernels chose at run time; results agree bit for bit on one.
     pub instruction_set: String,
-    /// Forward and backward passes through the model for each row.
+    /// Forward and backward passes through the model for each row; where a tolerance was asked for, for the row that took most.
     pub evaluations_per_row: Evaluations,
     /// What part each input of the model played.
     #[serde(default)]
@@ -96,6 +96,14 @@ pub struct Evaluations {
     pub forward: u64,
     /// Backward passes.
     pub backward: u64,
+}
+
+impl Evaluations {
+    /// The larger number of each, where the work on a row depends on the row.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { forward: self.forward.max(other.forward), backward: self.backward.max(other.backward) }
+    }
 }
 
 /// Attributions with what is needed to trust and repeat them.

@@ -14,6 +14,7 @@ pub mod methods;
 pub mod model;
 pub mod quadrature;
 mod ragged;
+mod refine;
 pub mod rules;
 pub mod spec;
 mod starts;

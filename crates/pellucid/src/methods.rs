@@ -111,8 +111,8 @@ pub const TABLE: &[MethodInfo] = &[
         class: "IntegratedGradients",
         title: "Integrated Gradients",
         summary: "The gradient averaged along the straight line from the baseline to the input, times the difference between them.",
-        check: "completeness: attributions sum to F(x) − F(baseline), up to the quadrature's error",
-        cost: "2 + n forward, n backward for n nodes",
+        check: "completeness: attributions sum to F(x) − F(baseline), up to the quadrature's error, or to the tolerance that was asked for",
+        cost: "2 + n forward, n backward for n nodes; to a tolerance as many as each row needs, 65,536 at most for the sum and as many again, or some more, to find them",
         caution: "The answer is about the baseline as much as about the input; on ReLU networks the error falls only as 1/n.",
         citation: SUNDARARAJAN,
         has_baseline: true,
@@ -168,7 +168,7 @@ pub const TABLE: &[MethodInfo] = &[
         title: "Layer Integrated Gradients",
         summary: "Integrated Gradients along the straight line between a layer's values at the baseline and at the input.",
         check: "completeness, where everything flows through the layer",
-        cost: "2 + n forward, n backward behind the layer",
+        cost: "2 + n forward, n backward behind the layer; to a tolerance as Integrated Gradients",
         caution: "Points between two activations need not be activations of any input.",
         citation: SUNDARARAJAN,
         has_baseline: true,
@@ -191,6 +191,40 @@ pub const TABLE: &[MethodInfo] = &[
         has_target: true,
     },
 ];
+
+impl MethodInfo {
+    /// The names of its arguments in a specification.
+    pub fn arguments(&self) -> Vec<String> {
+        let default = serde_json::from_value::<Method>(serde_json::json!({ "name": self.name })).ok();
+        let whole = default.and_then(|m| serde_json::to_value(m).ok()).unwrap_or_default();
+        let names = whole.as_object().map(|o| o.keys().filter(|k| *k != "name").cloned().collect());
+        names.unwrap_or_default()
+    }
+
+    /// Why a specification of the method with these arguments is refused: those that it does not take, called as `named` says, or what
+    /// `error` says of the others.
+    pub fn refusal<'a>(
+        &self,
+        given: impl Iterator<Item = &'a String>,
+        error: &serde_json::Error,
+        named: impl Fn(&str) -> String,
+    ) -> String {
+        let taken = self.arguments();
+        let list = |names: &[&String]| names.iter().map(|n| named(n)).collect::<Vec<_>>().join(", ");
+        let other: Vec<&String> = given.filter(|g| !taken.contains(g)).collect();
+        if other.is_empty() {
+            let full = error.to_string();
+            return full.split(" at line ").next().unwrap_or(&full).to_owned();
+        }
+        let takes = if taken.is_empty() { "" } else { "; it takes " };
+        format!(
+            "{} does not take {}{takes}{}",
+            self.title,
+            list(&other),
+            list(&taken.iter().collect::<Vec<_>>())
+        )
+    }
+}
 
 impl Method {
     /// Its entry in the table.
@@ -233,11 +267,11 @@ pub(crate) fn compile(setup: &Setup<'_>, rows: usize, points: usize) -> Result<C
         Method::DeepLift { multiply_by_inputs, eps, max_pool } => {
             deep_lift::deep_lift(setup, rows, multiply_by_inputs, (eps, max_pool))
         }
-        Method::IntegratedGradients { integration, multiply_by_inputs } => {
-            integral::gradients(setup, rows, points, integration, multiply_by_inputs)
+        Method::IntegratedGradients { integration, multiply_by_inputs, tolerance } => {
+            integral::gradients(setup, rows, points, (integration, tolerance), multiply_by_inputs)
         }
-        Method::LayerIntegratedGradients { integration, multiply_by_inputs } => {
-            integral::gradients(setup, rows, points, integration, multiply_by_inputs)
+        Method::LayerIntegratedGradients { integration, multiply_by_inputs, tolerance } => {
+            integral::gradients(setup, rows, points, (integration, tolerance), multiply_by_inputs)
         }
         Method::LayerConductance { integration } => integral::conductance(setup, rows, points, integration),
         Method::LayerActivation {} => layer::activation(setup, rows),

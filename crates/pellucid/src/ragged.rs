@@ -179,7 +179,7 @@ fn joined(lists: &[&[Tensor]]) -> Result<Vec<Tensor>> {
     (0..count).map(|k| concatenated(&lists.iter().map(|l| &l[k]).collect::<Vec<_>>())).collect()
 }
 
-fn concatenated(parts: &[&Tensor]) -> Result<Tensor> {
+pub(crate) fn concatenated(parts: &[&Tensor]) -> Result<Tensor> {
     let mut shape = parts[0].shape().to_vec();
     let Some(rows) = shape.first_mut() else { return Ok(parts[0].clone()) };
     *rows = parts.iter().map(|p| p.shape().first().copied().unwrap_or(0)).sum();

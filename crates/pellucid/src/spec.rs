@@ -195,6 +195,10 @@ pub enum Method {
         /// Whether the integral is multiplied by the difference from the baseline.
         #[serde(default = "yes")]
         multiply_by_inputs: bool,
+        /// Where it is given, nodes are set row by row, `n_steps` of them at first, until what the attributions miss of F(x) − F(baseline)
+        /// is at most this share of it.
+        #[serde(default)]
+        tolerance: Option<f64>,
     },
     /// The gradient with each Relu passing only what is positive both forward and backward.
     GuidedBackprop {},
@@ -234,6 +238,10 @@ pub enum Method {
         /// Whether the integral is multiplied by the difference of the layer's values.
         #[serde(default = "yes")]
         multiply_by_inputs: bool,
+        /// Where it is given, nodes are set row by row, `n_steps` of them at first, until what the attributions miss of F(x) − F(baseline)
+        /// is at most this share of it.
+        #[serde(default)]
+        tolerance: Option<f64>,
     },
 }
 

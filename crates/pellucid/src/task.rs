@@ -3,12 +3,14 @@
 use pellucid_engine::{Control, Points};
 use pellucid_graph::{Buffer, Tensor, View, each_type};
 
+use crate::compiled::Along;
 use crate::error::{Error, Result};
 use crate::explain::{Job, Ready, instruction_set};
 use crate::explanation::{Batch, Check, Explanation, Record};
 use crate::finite;
 use crate::frame::{RowInput, Setup};
 use crate::model::rows_of;
+use crate::refine;
 use crate::spec::{Baseline, Spec, Target};
 use crate::target::flat_index;
 
@@ -64,7 +66,7 @@ impl Task<'_> {
             });
         }
         let sum = mean.ok_or_else(shapeless)?;
-        scale(sum, 1.0 / count as f64, count as u64)
+        scale(sum, 1.0 / count as f64)
     }
 
     fn baseline_of_each_row(&self, input: usize) -> Result<Tensor> {
@@ -131,9 +133,18 @@ impl Task<'_> {
             };
             fed.push(tensor.ok_or_else(|| Error::Spec(format!("{which:?} does not come with the data")))?);
         }
+        let mut record = self.record();
         let views: Vec<View<'_>> = fed.iter().map(Tensor::view).collect();
-        let points = compiled.points.as_ref().map(|p| p as &dyn Points);
-        let found = compiled.sweep.run(&views, rows, points, self.control)?;
+        let run = |points| compiled.sweep.run(&views, rows, points, self.control);
+        let found = match &compiled.points {
+            None => run(None)?,
+            Some(Along::Fixed(points)) => run(Some(points as &dyn Points))?,
+            Some(Along::Refined(refinement)) => {
+                let (found, evaluations) = refine::run(compiled, refinement, &fed, rows, self.control)?;
+                record.evaluations_per_row = evaluations;
+                found
+            }
+        };
         let numbers = |list: &[usize]| -> Vec<Vec<f64>> {
             list.iter().map(|&i| found[i].to_f64().unwrap_or_default()).collect()
         };
@@ -160,7 +171,7 @@ impl Task<'_> {
             baseline_output,
             target_index: chosen,
             check,
-            record: self.record(),
+            record,
         })
     }
 
@@ -391,10 +402,13 @@ fn add(mut sum: Explanation, one: &Explanation) -> Result<Explanation> {
     if let (Some(a), Some(b)) = (&mut sum.check, &one.check) {
         add_lists(&mut a.delta, &b.delta);
     }
+    let (all, more) = (&mut sum.record.evaluations_per_row, &one.record.evaluations_per_row);
+    all.forward += more.forward;
+    all.backward += more.backward;
     Ok(sum)
 }
 
-fn scale(mut sum: Explanation, factor: f64, samples: u64) -> Result<Explanation> {
+fn scale(mut sum: Explanation, factor: f64) -> Result<Explanation> {
     for a in &mut sum.attributions {
         *a = combine(a, |_, v| v * factor)?;
     }
@@ -402,8 +416,5 @@ fn scale(mut sum: Explanation, factor: f64, samples: u64) -> Result<Explanation>
     for v in lists.into_iter().flatten().flatten().flatten() {
         *v *= factor;
     }
-    let each = sum.record.evaluations_per_row;
-    sum.record.evaluations_per_row.forward = each.forward * samples;
-    sum.record.evaluations_per_row.backward = each.backward * samples;
     Ok(sum)
 }

@@ -2,18 +2,13 @@
 
 mod common;
 
-use common::{control, explain, method, pool, seeded, seeded_rows, spec};
+use common::{control, every_method, explain, method, pool, seeded, seeded_rows, spec};
 use pellucid::graph::{DType, Dim, Network, Tensor, ops};
-use pellucid::{Baseline, Batch, METHODS, Model, Scale, Spec, Target};
+use pellucid::{Baseline, Batch, METHODS, Method, Model, Scale, Spec, Target};
 
 fn methods() -> Vec<Spec> {
-    METHODS
-        .iter()
-        .map(|m| Spec {
-            layer: m.has_layer.then(|| "linear1".to_owned()),
-            ..Spec::new(method(&format!("{{\"name\": \"{}\"}}", m.name)))
-        })
-        .collect()
+    let asked = |m: Method| Spec { layer: m.info().has_layer.then(|| "linear1".to_owned()), ..Spec::new(m) };
+    every_method().into_iter().map(asked).collect()
 }
 
 fn bits(t: &Tensor) -> Vec<u32> {
@@ -324,6 +319,11 @@ fn an_output_that_is_not_computed_from_each_row_is_refused() {
     }
 }
 
+fn tolerant(base: &Spec, tolerance: &str) -> Spec {
+    let method = method(&format!("{{\"name\": \"integrated_gradients\", \"tolerance\": {tolerance}}}"));
+    Spec { method, ..base.clone() }
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_what_can() {
     let model: Model = seeded(&[6, 10, 4], "tanh", None, 4);
@@ -351,6 +351,10 @@ fn what_cannot_be_is_refused_with_what_can() {
             batch.clone(),
             "nodes",
         ),
+        (tolerant(&base, "0"), batch.clone(), "between 0 and 1"),
+        (tolerant(&base, "1.5"), batch.clone(), "1.5 is none"),
+        (tolerant(&base, "1e-3, \"n_steps\": 0"), batch.clone(), "nodes"),
+        (tolerant(&base, "1e-3, \"multiply_by_inputs\": false"), batch.clone(), "multiply_by_inputs"),
         (Spec { method: method(r#"{"name": "layer_activation"}"#), ..base }, batch, "needs a layer"),
     ];
     for (spec, batch, part) in cases {

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{control, explain, method, pool, spec};
+use common::{control, every_method, explain, method, pool, spec};
 use pellucid::graph::{Buffer, DType, Dim, Network, Tensor, ops, random::Stream};
 use pellucid::{
     Baseline, Batch, Explanation, InputBaseline, InputSpec, METHODS, Model, Precision, Role, Spec, Target,
@@ -208,14 +208,15 @@ fn complete(found: &Explanation, most: f64, place: &str) {
 #[test]
 fn every_method_on_every_kind_of_input() {
     for s in situations() {
-        for info in METHODS {
-            let place = format!("{}, {}", s.name, info.name);
-            let more = if info.name == "layer_conductance" { r#", "n_steps": 400"# } else { "" };
+        for m in every_method() {
+            let info = m.info();
+            let place = format!("{}, {m:?}", s.name);
+            let many = || method(r#"{"name": "layer_conductance", "n_steps": 400}"#);
             let asked = Spec {
                 layer: info.has_layer.then(|| s.layer.to_owned()),
                 targets: vec![s.target.clone()],
                 inputs: s.said.iter().map(|(n, i)| ((*n).to_owned(), i.clone())).collect(),
-                ..spec(method(&format!("{{\"name\": \"{}\"{more}}}", info.name)))
+                ..spec(if info.name == "layer_conductance" { many() } else { m })
             };
             let batch = Batch::new(s.inputs.clone());
             let pool = pool(2);
@@ -270,11 +271,12 @@ fn rows_of_different_length_come_back_in_order_with_the_bits_that_they_have_alon
     let model = encoder();
     let items = ragged();
     let pool = pool(2);
-    for info in METHODS {
+    for m in every_method() {
+        let info = m.info();
         let asked = Spec {
             layer: info.has_layer.then(|| "/words/Gather_output_0".to_owned()),
             targets: vec![Target::PerRow((0..6).map(|i| vec![i % 3]).collect())],
-            ..Spec::new(method(&format!("{{\"name\": \"{}\"}}", info.name)))
+            ..Spec::new(m)
         };
         let found = model
             .explain_ragged(&asked, &items, &control(&pool))

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods, ToPyArray};
 use pellucid::engine::Control;
 use pellucid::graph::{Buffer, Tensor};
-use pellucid::{Batch, Explanation, Precision, Spec};
+use pellucid::{Batch, Explanation, METHODS, Precision, Spec};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -20,6 +20,21 @@ create_exception!(
 
 fn refused(error: impl std::fmt::Display) -> PyErr {
     PellucidError::new_err(error.to_string())
+}
+
+/// A specification that the Python half wrote.
+fn specification(text: &str) -> PyResult<Spec> {
+    serde_json::from_str(text).map_err(|e| {
+        let whole: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let given = whole["method"].as_object();
+        let info = METHODS.iter().find(|m| whole["method"]["name"] == m.name);
+        match (given, info) {
+            (Some(given), Some(info)) => {
+                refused(info.refusal(given.keys().filter(|k| *k != "name"), &e, str::to_owned))
+            }
+            _ => refused(e),
+        }
+    })
 }
 
 /// An array as a tensor. The Python half hands over arrays that are contiguous.
@@ -187,7 +202,7 @@ impl Model {
         baselines: Option<Arrays<'py>>,
         feature_mask: Option<Arrays<'py>>,
     ) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let mut spec: Spec = serde_json::from_str(spec).map_err(refused)?;
+        let mut spec = specification(spec)?;
         spec.precision = self.precision;
         spec.tile = self.tile;
         let of = |lists: &Option<Arrays<'py>>, i: usize| {

@@ -117,6 +117,38 @@ def test_a_tile_changes_no_bit(classes):
         pellucid.load(path, tile=0)(ROWS)
 
 
+def test_a_tolerance_is_held_or_its_miss_is_told(bank):
+    rows = np.random.default_rng(1).normal(size=(20, 51))
+    exact = pellucid.load(GOLDEN / "bank" / "model.onnx", precision="float64")
+    for method in (attr.IntegratedGradients(exact), attr.LayerIntegratedGradients(exact, "net.1")):
+        _, delta = method.attribute(rows, return_convergence_delta=True)
+        _, held = method.attribute(rows, return_convergence_delta=True, tolerance=np.float32(1e-6))
+        found = pellucid.explain(exact, rows)
+        difference = abs(found.output - found.baseline_output)
+        assert (abs(held) <= 1.01e-6 * difference).all() and not (abs(delta) <= 1e-6 * difference).all()
+    with pytest.warns(RuntimeWarning, match="rows miss .* tolerance, 1e-13 .* float64") as told:
+        attr.IntegratedGradients(bank).attribute(rows, tolerance=1e-13)
+    assert told[0].filename == __file__
+    with pytest.warns(RuntimeWarning, match="rows miss") as told:
+        pellucid.explain(bank, rows, tolerance=1e-13)
+    assert told[0].filename == __file__
+
+
+def test_arguments_that_a_method_does_not_take_are_named(classes):
+    for arguments, what in [
+        ({"method": "layer_conductance", "layer": "linear1", "tolerance": 1e-3}, "not take tolerance; it takes quadrature, n_steps"),
+        ({"method": "guided_backprop", "n_steps": 3}, "not take n_steps$"),
+        ({"tolerance": 0}, "between 0 and 1"),
+        ({"tolerance": "small"}, "expected f64$"),
+    ]:
+        with pytest.raises(pellucid.PellucidError, match=what):
+            pellucid.explain(classes, ROWS, target=1, **arguments)
+    with pytest.raises(ValueError, match="finite"):
+        pellucid.explain(classes, ROWS, target=1, tolerance=float("nan"))
+    with pytest.raises(TypeError, match="no argument"):
+        pellucid.explain(classes, ROWS, target=1, n_steps=[np.zeros(3)])
+
+
 def test_rows_that_are_not_finite_are_told(classes):
     rows = np.array([[0.1, 0.2, 0.3], [1.7e308, 1.7e308, -1.7e308]])
     with pytest.warns(RuntimeWarning, match="1 of 2 rows, the first is row 1"):

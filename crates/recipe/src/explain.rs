@@ -97,7 +97,7 @@ pub fn explain(
                 for (t, delta) in delta.iter().enumerate() {
                     for (r, &d) in delta.iter().enumerate() {
                         let difference = explained.output[t][r] - base[t][r];
-                        completeness.add(explained.numbers[r], d, difference, request.max_delta);
+                        completeness.add(explained.numbers[r], d, difference, request);
                     }
                 }
             }
@@ -204,8 +204,12 @@ impl Work<'_> {
         let progress = |done: usize| activity.listener.rows(done);
         let found = explainer.explain(&batch, &activity.control(Some(&progress)));
         let found = found.map_err(|e| of_own_row(e, &chunk.numbers))?;
+        let mut record = found.record.clone();
         let header = match known {
-            Some((header, _)) => header,
+            Some((header, before)) => {
+                record.evaluations_per_row = record.evaluations_per_row.max(before.evaluations_per_row);
+                header
+            }
             None => {
                 if let Some(text) = held_fixed(&found.record) {
                     activity.listener.notice(&text);
@@ -213,17 +217,10 @@ impl Work<'_> {
                 Arc::new(self.header(&found, targets, chunk.table.as_ref())?)
             }
         };
-        let explained = self.explained(
-            &header,
-            &batch,
-            found.clone(),
-            predictions,
-            chunk.numbers,
-            chunk.labels,
-            chunk.table,
-        )?;
+        let explained =
+            self.explained(&header, &batch, found, predictions, chunk.numbers, chunk.labels, chunk.table)?;
         self.done += rows;
-        self.ready = Some(Ready { explainer, header: Arc::clone(&header), record: found.record });
+        self.ready = Some(Ready { explainer, header: Arc::clone(&header), record });
         Ok((header, explained))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pellucid::Precision;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -20,8 +21,10 @@ pub struct Completeness {
     pub max_relative: Option<f64>,
     /// The row that has it.
     pub worst_row: Option<u64>,
-    /// How many are above the tolerance, where one was given.
+    /// How many are above what may be missed at most, where the request says that.
     pub above: u64,
+    /// How many did not come down to the tolerance, where the request has one.
+    pub unreached: u64,
     #[serde(skip)]
     sum: f64,
     /// The sum of |F(x) − F(baseline)|.
@@ -32,7 +35,7 @@ pub struct Completeness {
 }
 
 impl Completeness {
-    pub(crate) fn add(&mut self, row: u64, delta: f64, difference: f64, tolerance: Option<f64>) {
+    pub(crate) fn add(&mut self, row: u64, delta: f64, difference: f64, request: &Request) {
         let size = delta.abs();
         let relative = if size == 0.0 { 0.0 } else { size / difference.abs() };
         self.count += 1;
@@ -45,10 +48,10 @@ impl Completeness {
             self.worst_row = Some(row);
             self.max_relative = relative.is_finite().then_some(relative);
         }
-        // A delta that is not a number passes no tolerance.
-        if tolerance.is_some_and(|t| relative.is_nan() || relative > t) {
-            self.above += 1;
-        }
+        // A delta that is not a number passes no limit.
+        let over = |limit: Option<f64>| u64::from(limit.is_some_and(|l| relative.is_nan() || relative > l));
+        self.above += over(request.max_delta);
+        self.unreached += over(request.tolerance);
     }
 
     /// How much of the differences is missed, where that is a good part of them and more than rounding.
@@ -156,7 +159,22 @@ impl Record {
     }
 
     fn incomplete(&self) -> Option<String> {
-        let share = self.completeness.as_ref()?.missed()?;
+        let completeness = self.completeness.as_ref()?;
+        if let (Some(tolerance), 1..) = (self.request.tolerance, completeness.unreached) {
+            let advice = match self.request.precision {
+                Precision::Float32 => "float64 brings that down, unless the model jumps",
+                Precision::Float64 => {
+                    "the model jumps, or changes its slope too often for the nodes that a row gets"
+                }
+            };
+            return Some(format!(
+                "{} of {} sums miss F(x) − F(baseline) by more than the tolerance, {tolerance} of it, the worst in row {}: {advice}",
+                completeness.unreached,
+                completeness.count,
+                completeness.worst_row.unwrap_or_default()
+            ));
+        }
+        let share = completeness.missed()?;
         let why = match self.computed.spec.method {
             pellucid::Method::DeepLift { .. } => {
                 "the rules of this method leave that out where they do not hold"
@@ -187,7 +205,7 @@ impl Record {
             return Ok(());
         }
         let (worst, advice) = match found.max_relative {
-            Some(worst) => (format!("{worst:.3e}"), "; more nodes or float64 bring it down"),
+            Some(worst) => (format!("{worst:.3e}"), "; more nodes, a tolerance or float64 bring it down"),
             None => ("beyond measure".to_owned(), ""),
         };
         Err(ErrorKind::Check(format!(
@@ -207,18 +225,19 @@ mod tests {
     #[test]
     fn completeness_is_relative_to_the_difference() {
         let mut found = Completeness::default();
-        found.add(4, 0.1, 10.0, Some(0.02));
-        found.add(5, -0.1, 2.0, Some(0.02));
-        found.add(6, 0.0, 0.0, Some(0.02));
-        assert_eq!((found.count, found.above, found.worst_row), (3, 1, Some(5)));
+        let request = Request { max_delta: Some(0.02), tolerance: Some(0.001), ..Request::default() };
+        found.add(4, 0.1, 10.0, &request);
+        found.add(5, -0.1, 2.0, &request);
+        found.add(6, 0.0, 0.0, &request);
+        assert_eq!((found.count, found.above, found.unreached, found.worst_row), (3, 1, 2, Some(5)));
         assert!((found.max_relative.unwrap() - 0.05).abs() < 1e-12 && (found.mean - 0.2 / 3.0).abs() < 1e-12);
         assert_eq!(found.missed(), None);
-        found.add(7, 0.1, 0.0, Some(0.02));
-        assert_eq!((found.above, found.max_relative), (2, None));
-        found.add(8, 3.0, -3.0, None);
+        found.add(7, 0.1, 0.0, &request);
+        assert_eq!((found.above, found.unreached, found.max_relative), (2, 3, None));
+        found.add(8, 3.0, -3.0, &Request::default());
         assert!((found.missed().unwrap() - 3.3 / 15.0).abs() < 1e-12);
         let mut constant = Completeness::default();
-        constant.add(0, 0.1, 0.0, None);
+        constant.add(0, 0.1, 0.0, &request);
         assert_eq!(constant.missed(), None);
     }
 }

@@ -22,6 +22,10 @@ pub struct Request {
     /// The integral's nodes, for methods that integrate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_steps: Option<usize>,
+    /// Where it is given, nodes are set row by row until what the attributions miss of F(x) − F(baseline) is at most this share of it, for
+    /// methods that integrate and have that check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
     /// Whether gradients are multiplied by the difference from the baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multiply_by_inputs: Option<bool>,
@@ -136,6 +140,7 @@ impl Default for Request {
             method: "integrated_gradients".to_owned(),
             quadrature: None,
             n_steps: None,
+            tolerance: None,
             multiply_by_inputs: None,
             absolute: None,
             eps: None,
@@ -205,23 +210,8 @@ impl Request {
         let given = self.arguments();
         let mut whole = given.clone();
         whole.insert("name".to_owned(), info.name.into());
-        let wrong = match serde_json::from_value(whole.into_iter().collect()) {
-            Ok(method) => return Ok(method),
-            Err(e) => e,
-        };
-        let taken = self.takes()?;
-        let named = |names: &mut dyn Iterator<Item = &String>| {
-            names.map(|n| Self::option(n)).collect::<Vec<_>>().join(", ")
-        };
-        let other = named(&mut given.keys().filter(|g| !taken.contains(g)));
-        let message = match (other.as_str(), taken.as_slice()) {
-            ("", _) => wrong.to_string(),
-            (other, []) => format!("{} does not take {other}", info.title),
-            (other, taken) => {
-                format!("{} does not take {other}; it takes {}", info.title, named(&mut taken.iter()))
-            }
-        };
-        Err(Error::request(message))
+        serde_json::from_value(whole.into_iter().collect())
+            .map_err(|e| Error::request(info.refusal(given.keys(), &e, Self::option)))
     }
 
     /// The method's entry in the table.
@@ -231,10 +221,7 @@ impl Request {
 
     /// The names of the arguments that the method takes.
     pub fn takes(&self) -> Result<Vec<String>> {
-        let default = serde_json::from_value::<Method>(serde_json::json!({ "name": self.info()?.name })).ok();
-        let whole = default.and_then(|m| serde_json::to_value(m).ok()).unwrap_or_default();
-        let names = whole.as_object().map(|o| o.keys().filter(|k| *k != "name").cloned().collect());
-        Ok(names.unwrap_or_default())
+        Ok(self.info()?.arguments())
     }
 
     /// The arguments of methods that are given, by name.
@@ -242,6 +229,7 @@ impl Request {
         let all = [
             ("quadrature", self.quadrature.map(|q| q.name().into())),
             ("n_steps", self.n_steps.map(Into::into)),
+            ("tolerance", self.tolerance.map(Into::into)),
             ("multiply_by_inputs", self.multiply_by_inputs.map(Into::into)),
             ("absolute", self.absolute.map(Into::into)),
             ("eps", self.eps.map(Into::into)),
@@ -254,6 +242,7 @@ impl Request {
         match argument {
             "quadrature" => self.quadrature = None,
             "n_steps" => self.n_steps = None,
+            "tolerance" => self.tolerance = None,
             "multiply_by_inputs" => self.multiply_by_inputs = None,
             "absolute" => self.absolute = None,
             "eps" => self.eps = None,

@@ -155,7 +155,11 @@ impl<'a> Work<'a> {
             self.write(one, out)?;
             self.done += 1;
         }
-        self.computed = found.into_iter().next().map(|e| e.record).or(self.computed.take());
+        for one in found {
+            let most = self.computed.as_ref().map_or_else(Default::default, |c| c.evaluations_per_row);
+            let computed = self.computed.insert(one.record);
+            computed.evaluations_per_row = computed.evaluations_per_row.max(most);
+        }
         Ok(())
     }
 
@@ -180,7 +184,7 @@ impl<'a> Work<'a> {
             let (output, base) = (of(Some(&found.output)), of(found.baseline_output.as_ref()));
             let delta = of(found.check.as_ref().map(|c| &c.delta));
             if let (Some(output), Some(base), Some(delta)) = (output, base, delta) {
-                self.completeness.add(self.done, delta, output - base, self.request.max_delta);
+                self.completeness.add(self.done, delta, output - base, self.request);
             }
             let mut attributions = Map::new();
             for (source, tensor) in found.sources.iter().zip(&sources) {

@@ -205,8 +205,9 @@ pub(super) fn request_for(options: &Explain, method: Option<&String>) -> Result<
     if let Some(method) = method {
         // Arguments of another method would not fit.
         if *method != r.method {
-            (r.quadrature, r.n_steps, r.multiply_by_inputs, r.absolute, r.eps) =
-                (None, None, None, None, None);
+            for argument in r.arguments().into_keys() {
+                r.forget(&argument);
+            }
         }
         r.method.clone_from(method);
     }
@@ -238,6 +239,7 @@ pub(super) fn request_for(options: &Explain, method: Option<&String>) -> Result<
     take(&mut r.label, &what.label);
     r.features = what.features.clone().or(r.features);
     r.n_steps = how.nodes.or(r.n_steps);
+    r.tolerance = how.tolerance.or(r.tolerance);
     r.multiply_by_inputs = how.multiply_by_inputs.or(r.multiply_by_inputs);
     r.absolute = how.absolute.or(r.absolute);
     r.eps = how.eps.or(r.eps);

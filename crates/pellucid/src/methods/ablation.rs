@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pellucid_engine::{Sweep, Yield};
 use pellucid_graph::{DType, Fact, Rows, Tensor, ValueId, ops};
 
-use crate::compiled::{Compiled, Outputs, PointSet, Results, shape_of_source};
+use crate::compiled::{Along, Compiled, Outputs, PointSet, Results, shape_of_source};
 use crate::error::{Error, Result};
 use crate::explanation::{Evaluations, Source};
 use crate::frame::{Frame, RowInput, Setup, refused};
@@ -92,10 +92,10 @@ pub(super) fn feature_ablation(setup: &Setup<'_>, rows: usize, points: usize) ->
             after: None,
             results: results.0,
         },
-        points: Some(PointSet {
+        points: Some(Along::Fixed(PointSet {
             numbers: vec![groups.list.iter().map(|&g| g as f64).collect()],
             weights: vec![1.0; count],
-        }),
+        })),
         outputs: values,
         baseline_outputs: Some(at_baseline),
         attributions,

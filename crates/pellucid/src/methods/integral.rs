@@ -8,13 +8,14 @@ use pellucid_engine::{Sweep, Yield};
 use pellucid_graph::differentiate::{differentiate, no_rule};
 use pellucid_graph::{Fact, Graph, Rows, ValueId};
 
-use crate::compiled::{Compiled, Outputs, PointSet, Results, shape_of_source};
-use crate::error::Result;
+use crate::compiled::{Along, Compiled, Outputs, PointSet, Results, shape_of_source};
+use crate::error::{Error, Result};
 use crate::explanation::{Evaluations, InputUse};
 use crate::frame::{Frame, Setup, refused};
 use crate::methods::gradient::gradient;
 use crate::methods::layer::layer_of;
 use crate::quadrature::Quadrature;
+use crate::refine::Refinement;
 use crate::rules::RuleTable;
 use crate::spec::Integration;
 
@@ -165,10 +166,15 @@ pub(super) fn gradients(
     setup: &Setup<'_>,
     rows: usize,
     points: usize,
-    integration: Integration,
+    (integration, tolerance): (Integration, Option<f64>),
     multiply: bool,
 ) -> Result<Compiled> {
     let quadrature = Quadrature::of(integration.quadrature, integration.n_steps)?;
+    if tolerance.is_some() && !multiply {
+        return Err(Error::Spec(
+            "a tolerance is held by what attributions should sum to, which there is not without multiply_by_inputs".to_owned(),
+        ));
+    }
     let Ends { frame: first, mut outputs, mut results, cuts, values, at_baseline, differences, inputs } =
         ends(setup, rows, None, multiply)?;
 
@@ -185,6 +191,18 @@ pub(super) fn gradients(
         let places = cuts.iter().map(|c| frame.rows_of(c.value));
         sums.push(found.into_iter().zip(places).map(|(g, place)| g.map(|g| summed.add(g, place))).collect());
     }
+    let points_of_rows = match tolerance {
+        None => Along::Fixed(PointSet {
+            numbers: vec![quadrature.nodes().to_vec()],
+            weights: quadrature.weights().to_vec(),
+        }),
+        Some(tolerance) => {
+            let value = |t: &ValueId| summed.add(map.get(t).copied().unwrap_or(*t), Some(Rows::BATCH));
+            let values: Vec<usize> = targets.iter().map(value).collect();
+            let values = values.into_iter().map(|v| results.add(Yield::Sum(v))).collect();
+            Along::Refined(Refinement::new(tolerance, integration, setup.spec.precision, values)?)
+        }
+    };
     let point = point_stage(frame, &summed, &mut outputs, quadrature.nodes().len())?;
 
     let mut last = setup.frame(rows)?;
@@ -231,10 +249,7 @@ pub(super) fn gradients(
             after: Some(after),
             results: results.0,
         },
-        points: Some(PointSet {
-            numbers: vec![quadrature.nodes().to_vec()],
-            weights: quadrature.weights().to_vec(),
-        }),
+        points: Some(points_of_rows),
         outputs: values,
         baseline_outputs: Some(at_baseline),
         attributions,
@@ -296,10 +311,10 @@ pub(super) fn conductance(
             after: None,
             results: results.0,
         },
-        points: Some(PointSet {
+        points: Some(Along::Fixed(PointSet {
             numbers: vec![nodes[..n].to_vec(), nodes[1..].to_vec()],
             weights: vec![1.0; n],
-        }),
+        })),
         outputs: values,
         baseline_outputs: Some(at_baseline),
         attributions,

@@ -4,7 +4,7 @@
 
 use pellucid::engine::Control;
 use pellucid::graph::{DType, Dim, Network, Tensor, ops};
-use pellucid::{Batch, Explanation, Method, Model, Precision, Spec};
+use pellucid::{Batch, Explanation, METHODS, Method, Model, Precision, Spec};
 
 /// A pool of so many threads.
 pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
@@ -109,6 +109,14 @@ pub(crate) fn spec(method: Method) -> Spec {
 /// A method by its name and arguments in JSON.
 pub(crate) fn method(json: &str) -> Method {
     serde_json::from_str(json).unwrap_or_else(|e| panic!("{json}: {e}"))
+}
+
+/// Every method as it is by default, and integrals to a tolerance.
+pub(crate) fn every_method() -> Vec<Method> {
+    let plain = METHODS.iter().map(|m| method(&format!("{{\"name\": \"{}\"}}", m.name)));
+    let exact = ["integrated_gradients", "layer_integrated_gradients"];
+    let exact = exact.map(|name| method(&format!("{{\"name\": \"{name}\", \"tolerance\": 1e-4}}")));
+    plain.chain(exact).collect()
 }
 
 /// Explains rows on one thread.

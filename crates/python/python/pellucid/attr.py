@@ -69,6 +69,13 @@ def _target(target: Any, rows: int) -> Any:
     raise TypeError(f"a target is None, an integer, a tuple, a list of either for each row, or a name; found {target!r}")
 
 
+def _plain(value: Any) -> Any:
+    """What numpy calls a number as one of Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} of {type(value).__name__} is no argument of a method")
+
+
 def specification(
     bound: Bound,
     method: dict[str, Any],
@@ -90,13 +97,16 @@ def specification(
     }
     if layer is not None:
         spec["layer"] = layer
-    return json.dumps(spec), given
+    try:
+        return json.dumps(spec, default=_plain, allow_nan=False), given
+    except ValueError:
+        raise ValueError(f"the arguments of {method['name']} and baselines by number are finite numbers") from None
 
 
 def explained(
     model: Any, bound: Bound, spec: str, given: list[list[np.ndarray]] | None, feature_mask: Any, depth: int
 ) -> list[dict[str, Any]]:
-    """What the native half finds, with a warning where rows have attributions that are not finite numbers."""
+    """What the native half finds, with a warning where rows have attributions that are not finite numbers or do not reach a tolerance."""
     found = model._native.explain(spec, bound.items, given, bound.masks(feature_mask))
     rows = [np.zeros(len(f["attributions"][0]), bool) for f in found]
     for f, bad in zip(found, rows):
@@ -110,7 +120,27 @@ def explained(
             RuntimeWarning,
             stacklevel=depth,
         )
+    tolerance = json.loads(spec)["method"].get("tolerance")
+    if tolerance is not None:
+        share = np.concatenate([_missed(f) for f in found]) if found else np.zeros(0)
+        beyond = share > tolerance
+        if beyond.any():
+            advice = "; float64 brings that down, unless the model jumps" if model.precision == "float32" else ""
+            warnings.warn(
+                f"{beyond.sum()} of {len(beyond)} rows miss F(inputs) − F(baselines) by more than the tolerance, {tolerance} of it, the "
+                f"worst is row {share.argmax()} with {share.max():.1e}" + advice,
+                RuntimeWarning,
+                stacklevel=depth,
+            )
     return found
+
+
+def _missed(found: dict[str, Any]) -> np.ndarray:
+    """For each row the largest |delta| of its targets, as a share of the difference that is explained."""
+    delta = np.abs(np.asarray(found["convergence_delta"], np.float64))
+    difference = np.abs(np.asarray(found["output"], np.float64) - np.asarray(found["baseline_output"], np.float64))
+    share = np.divide(delta, difference, out=np.where(delta > 0, np.inf, 0.0), where=difference > 0)
+    return np.where(np.isnan(share), 0.0, share).max(axis=0)
 
 
 class _Attribution:
@@ -193,6 +223,31 @@ class _PathAttribution(_Attribution):
         )
 
 
+class _TolerantAttribution(_PathAttribution):
+    _options = ("multiply_by_inputs",)
+
+    def attribute(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = None,
+        n_steps: int = 50,
+        method: str = "gausslegendre",
+        return_convergence_delta: bool = False,
+        tolerance: float | None = None,
+    ) -> Any:
+        """Attributions of the shape of ``inputs``, or of the layer; with ``return_convergence_delta`` also, for each row, their sum minus
+        F(inputs) − F(baselines). Memory does not grow with ``n_steps``, so there is no batch size to set.
+
+        With a ``tolerance``, nodes are set row by row, ``n_steps`` of them at first, until that sum is within this share of
+        F(inputs) − F(baselines); a warning says so where it does not get there."""
+        arguments = {"quadrature": method, "n_steps": n_steps, "tolerance": tolerance}
+        return self._run(
+            inputs, target, baselines, additional_forward_args, arguments=arguments, delta=return_convergence_delta
+        )
+
+
 class Saliency(_Attribution):
     """The gradient of the target, or its magnitude (Simonyan et al. 2014)."""
 
@@ -217,11 +272,10 @@ class GuidedBackprop(_GradientAttribution):
     _method = "guided_backprop"
 
 
-class IntegratedGradients(_PathAttribution):
+class IntegratedGradients(_TolerantAttribution):
     """Integrated Gradients (Sundararajan et al. 2017)."""
 
     _method = "integrated_gradients"
-    _options = ("multiply_by_inputs",)
 
     def __init__(self, model: Any, multiply_by_inputs: bool = True) -> None:
         super().__init__(model)
@@ -304,11 +358,10 @@ class LayerConductance(_LayerAttribution, _PathAttribution):
     _method = "layer_conductance"
 
 
-class LayerIntegratedGradients(_LayerAttribution, _PathAttribution):
+class LayerIntegratedGradients(_LayerAttribution, _TolerantAttribution):
     """Integrated Gradients along the line between a layer's values."""
 
     _method = "layer_integrated_gradients"
-    _options = ("multiply_by_inputs",)
 
     def __init__(self, model: Any, layer: str, multiply_by_inputs: bool = True) -> None:
         super().__init__(model, layer)
