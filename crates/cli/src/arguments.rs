@@ -326,7 +326,7 @@ pub(crate) struct How {
     /// The integral's nodes; 50 by default.
     #[arg(long, value_name = "N")]
     pub(crate) nodes: Option<usize>,
-    /// Set nodes row by row, as many as --nodes at first, until what the attributions miss of F(x) − F(baseline) is at most this share of it.
+    /// Set nodes row by row, about as many as --nodes at first and 65,536 at most, until what the attributions miss of F(x) − F(baseline) is at most this share of it.
     #[arg(long, value_name = "X")]
     pub(crate) tolerance: Option<f64>,
     /// Whether gradients are multiplied by the difference from the baseline.

@@ -112,7 +112,7 @@ pub const TABLE: &[MethodInfo] = &[
         title: "Integrated Gradients",
         summary: "The gradient averaged along the straight line from the baseline to the input, times the difference between them.",
         check: "completeness: attributions sum to F(x) − F(baseline), up to the quadrature's error, or to the tolerance that was asked for",
-        cost: "2 + n forward, n backward for n nodes; to a tolerance as many as each row needs, 65,536 at most for the sum and as many again, or some more, to find them",
+        cost: "2 + n forward, n backward for n nodes; to a tolerance as many as each row needs, 65,536 at most, and up to three times as many to find them",
         caution: "The answer is about the baseline as much as about the input; on ReLU networks the error falls only as 1/n.",
         citation: SUNDARARAJAN,
         has_baseline: true,

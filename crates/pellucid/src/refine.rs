@@ -23,8 +23,9 @@ const NODES: usize = 8;
 const FEWEST: usize = 4;
 /// The most pieces of a line.
 const MOST: usize = 1 << 13;
-/// A line of at least so many pieces that gained less than a tenth by the last halving is at the end of what the precision gives.
+/// A line of at least so many pieces that gained less than a tenth by each of the last cuts is at the end of what the precision gives.
 const MANY: usize = 1 << 10;
+const SLOW: usize = 4;
 /// How near a kink the line is cut, as a share of the piece in which it is looked for.
 const NEAR: f64 = 1.0 / 1024.0;
 /// The rows that are refined together, and the bytes of pieces that run together.
@@ -40,7 +41,7 @@ pub(crate) struct Refinement {
     first: usize,
     /// What rounding does to a number, relative to it.
     rounding: f64,
-    /// No piece is shorter.
+    /// Pieces that are no longer are not cut.
     shortest: f64,
     /// For each target, its value at a point among the results, where that point has the weight 1.
     values: Vec<usize>,
@@ -63,7 +64,7 @@ impl Refinement {
         Ok(Self {
             tolerance,
             piece: Quadrature::of(integration.quadrature, NODES)?,
-            first: integration.n_steps.div_ceil(NODES).next_power_of_two().clamp(FEWEST, MOST),
+            first: integration.n_steps.div_ceil(NODES).next_power_of_two().clamp(FEWEST, MOST / 4),
             rounding,
             shortest,
             values,
@@ -78,10 +79,10 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// For each of some nodes of a line, where its piece starts, how long that is, and the node's number in it.
+    /// For each of some nodes of a line, where its piece starts and ends, and the node's number in it.
     fn nodes(&self, line: usize, points: Range<usize>) -> impl Iterator<Item = (f64, f64, usize)> + '_ {
         let (cuts, n) = (&self.cuts[line], self.piece.nodes().len());
-        points.map(move |p| (cuts[p / n], cuts[p / n + 1] - cuts[p / n], p % n))
+        points.map(move |p| (cuts[p / n], cuts[p / n + 1], p % n))
     }
 }
 
@@ -95,7 +96,11 @@ impl Points for Lines<'_> {
             return Cow::Owned(vec![place]);
         }
         let nodes = self.piece.nodes();
-        Cow::Owned(self.nodes(line, points).map(|(start, length, k)| start + nodes[k] * length).collect())
+        Cow::Owned(
+            self.nodes(line, points)
+                .map(|(start, end, k)| (start + nodes[k] * (end - start)).min(end))
+                .collect(),
+        )
     }
 
     fn weights(&self, line: usize, points: Range<usize>) -> Cow<'_, [f64]> {
@@ -103,7 +108,7 @@ impl Points for Lines<'_> {
             return Cow::Owned(vec![1.0]);
         }
         let weights = self.piece.weights();
-        Cow::Owned(self.nodes(line, points).map(|(_, length, k)| weights[k] * length).collect())
+        Cow::Owned(self.nodes(line, points).map(|(start, end, k)| weights[k] * (end - start)).collect())
     }
 }
 
@@ -124,15 +129,22 @@ struct Miss {
 /// By how much all pieces miss the change of a target.
 struct Missed {
     sum: f64,
+    /// How much of that may be rounding.
+    rounding: f64,
     /// Twice the root of the sum of squares: two standard deviations of a sum of signs that nobody knows. What pieces miss cancels out in their sum,
     /// and not in the attributions of single elements.
     spread: f64,
 }
 
 impl Missed {
-    fn of(pieces: impl Iterator<Item = f64>) -> Self {
-        let (sum, squares) = pieces.fold((0.0, 0.0), |(sum, squares), m| (sum + m, squares + m * m));
-        Self { sum, spread: 2.0 * f64::sqrt(squares) }
+    fn of(pieces: impl Iterator<Item = Miss>) -> Self {
+        let (mut sum, mut squares, mut rounding) = (0.0, 0.0, 0.0);
+        for piece in pieces {
+            sum += piece.by;
+            squares += piece.by * piece.by;
+            rounding += piece.rounding * piece.rounding;
+        }
+        Self { sum, spread: 2.0 * f64::sqrt(squares), rounding: f64::sqrt(rounding) }
     }
 
     fn most(&self) -> f64 {
@@ -142,7 +154,9 @@ impl Missed {
 
     /// What one of so many pieces may miss, of what all may: some piece misses more where all do.
     fn rough(&self, allowed: f64, count: usize) -> f64 {
-        if self.spread > allowed {
+        if self.most() <= self.rounding {
+            f64::INFINITY
+        } else if self.spread > allowed {
             allowed / (2.0 * (count as f64).sqrt())
         } else if self.sum.abs() > allowed {
             allowed / count as f64
@@ -163,8 +177,9 @@ struct Line {
     missed: Vec<Miss>,
     /// For each piece, whether it comes from a cut around a kink; if it is rough all the same, it is halved.
     guessed: Vec<bool>,
-    /// By how much all pieces miss together, over what they may.
-    excess: f64,
+    /// By how much all pieces missed together, and how often in a row that fell by less than a tenth.
+    most: f64,
+    slow: usize,
     /// At how many points the model has run, and how often for the row beside.
     points: u64,
     runs: u64,
@@ -193,22 +208,34 @@ impl Line {
         let last = self.places.len() - targets;
         let change = |t: usize| self.places[last + t].value - self.places[t].value;
         let allowed: Vec<f64> = (0..targets).map(|t| refinement.tolerance * change(t).abs()).collect();
-        let of = |t: usize| self.missed.iter().skip(t).step_by(targets).map(|m| m.by);
+        let of = |t: usize| self.missed.iter().skip(t).step_by(targets).copied();
         let missed: Vec<Missed> = (0..targets).map(|t| Missed::of(of(t))).collect();
         if missed.iter().zip(&allowed).all(|(m, a)| m.most() <= *a) {
             return None;
         }
-        let excess = missed.iter().zip(&allowed).map(|(m, a)| m.most() / a).fold(0.0, f64::max);
-        let stalled = count >= MANY && excess > 0.9 * self.excess;
-        self.excess = excess;
+        let most = missed.iter().map(Missed::most).sum();
+        self.slow = if most > 0.9 * self.most { self.slow + 1 } else { 0 };
+        self.most = most;
+        if count >= MANY && self.slow >= SLOW {
+            return None;
+        }
         let rough: Vec<f64> = missed.iter().zip(&allowed).map(|(m, a)| m.rough(*a, count)).collect();
-        let mut step = Step::default();
+        let mut cut: Vec<(f64, usize, usize)> = Vec::new();
         for k in (0..count).filter(|k| self.cuts[k + 1] - self.cuts[*k] > refinement.shortest) {
-            let over = |t: &usize| {
-                let miss = self.missed[k * targets + t];
-                miss.by.abs() > miss.rounding.max(rough[*t])
-            };
-            let Some(t) = (0..targets).find(over) else { continue };
+            let by = |t: usize| self.missed[k * targets + t].by.abs();
+            if let Some(t) = (0..targets).find(|t| by(*t) > rough[*t]) {
+                cut.push((by(t), k, t));
+            }
+        }
+        // Each takes two places at most.
+        let room = (MOST - count) / 2;
+        if cut.len() > room {
+            cut.sort_by(|a, b| b.0.total_cmp(&a.0));
+            cut.truncate(room);
+            cut.sort_by_key(|c| c.1);
+        }
+        let mut step = Step::default();
+        for (_, k, t) in cut {
             let (start, end) = (self.cuts[k], self.cuts[k + 1]);
             let before = step.places.len();
             match self.kink(k, t, refinement).filter(|_| !self.guessed[k]) {
@@ -220,8 +247,7 @@ impl Line {
             step.pieces.extend(ends.zip(inner.iter().copied().chain([end])).map(|(a, b)| [a, b]));
             step.cut.push((k, inner.len()));
         }
-        let more = step.places.len();
-        (more > 0 && !stalled && count + more <= MOST).then_some(step)
+        (!step.places.is_empty()).then_some(step)
     }
 
     /// Two places close around a target's kink, where a piece misses what it would if the target were straight but for that.
@@ -238,7 +264,9 @@ impl Line {
         let missed = self.missed[piece * targets + target].by;
         let inside = (NEAR * 2.0..1.0 - NEAR * 2.0).contains(&share);
         let alone = inside && (straight - missed).abs() < 0.2 * missed.abs();
-        alone.then(|| [share - NEAR, share + NEAR].map(|s| start + s * length))
+        // In the middle, where as many nodes lie on either side of it, unless one lies on it.
+        let behind = if refinement.piece.nodes().contains(&0.5) { 1.3 * NEAR } else { NEAR };
+        alone.then(|| [share - NEAR, share + behind].map(|s| start + s * length))
     }
 
     /// Takes in what was found at the places of a step, and for its pieces the sums of attributions and of their sizes.
@@ -248,7 +276,7 @@ impl Line {
         let old = std::mem::take(self);
         self.points = old.points + (step.places.len() + step.pieces.len() * nodes) as u64;
         self.runs = old.runs + (step.places.len() + step.pieces.len()) as u64;
-        self.excess = old.excess;
+        (self.most, self.slow) = (old.most, old.slow);
         let mut sums = sums.chunks_exact(targets);
         let mut add = |line: &mut Self, (cut, start): (f64, &[Place]), end: &[Place], guessed: bool| {
             line.cuts.push(cut);

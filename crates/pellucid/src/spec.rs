@@ -195,8 +195,8 @@ pub enum Method {
         /// Whether the integral is multiplied by the difference from the baseline.
         #[serde(default = "yes")]
         multiply_by_inputs: bool,
-        /// Where it is given, nodes are set row by row, `n_steps` of them at first, until what the attributions miss of F(x) − F(baseline)
-        /// is at most this share of it.
+        /// Where it is given, nodes are set row by row, about `n_steps` of them at first and 65,536 at most, until what the
+        /// attributions miss of F(x) − F(baseline) is at most this share of it.
         #[serde(default)]
         tolerance: Option<f64>,
     },
@@ -238,8 +238,8 @@ pub enum Method {
         /// Whether the integral is multiplied by the difference of the layer's values.
         #[serde(default = "yes")]
         multiply_by_inputs: bool,
-        /// Where it is given, nodes are set row by row, `n_steps` of them at first, until what the attributions miss of F(x) − F(baseline)
-        /// is at most this share of it.
+        /// Where it is given, nodes are set row by row, about `n_steps` of them at first and 65,536 at most, until what the
+        /// attributions miss of F(x) − F(baseline) is at most this share of it.
         #[serde(default)]
         tolerance: Option<f64>,
     },

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Layer, dense, explain, method, seeded, seeded_rows, spec};
 use pellucid::graph::{DType, Dim, Network, Tensor, ops};
-use pellucid::{Baseline, Batch, Model, Spec, Target};
+use pellucid::{Baseline, Batch, Model, QuadratureRule, Spec, Target};
 
 fn asked(tolerance: f64) -> Spec {
     spec(method(&format!("{{\"name\": \"integrated_gradients\", \"tolerance\": {tolerance:e}}}")))
@@ -74,6 +74,28 @@ fn networks_with_kinks_come_as_near_to_the_integral_as_is_asked() {
                         assert!((a - b).abs() <= 3.0 * tolerance * size + 1e-13, "{place}: {a}, by hand {b}");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rule_and_any_number_of_nodes_reaches_it() {
+    let net = OneLayer::drawn(6, 40, 3);
+    let (model, batch) = (net.model(), Batch::new(vec![seeded_rows(100, 6, 3)]));
+    for rule in QuadratureRule::ALL {
+        for n_steps in [2, 50, 5000, 20_000, 1 << 20] {
+            let json = format!(
+                "{{\"name\": \"integrated_gradients\", \"quadrature\": \"{}\", \"n_steps\": {n_steps}, \"tolerance\": 1e-7}}",
+                rule.name()
+            );
+            let wanted = Spec { targets: vec![Target::Index(vec![1])], ..spec(method(&json)) };
+            let few = Batch::new(vec![seeded_rows(4, 6, 3)]);
+            let found = explain(&model, &wanted, if n_steps > 5000 { &few } else { &batch });
+            let before = &found.baseline_output.unwrap()[0];
+            for (r, delta) in found.check.unwrap().delta[0].iter().enumerate() {
+                let difference = (found.output[0][r] - before[r]).abs();
+                assert!(delta.abs() <= 1e-7 * difference, "{json}, row {r}: {delta} of {difference}");
             }
         }
     }

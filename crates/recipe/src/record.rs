@@ -162,13 +162,16 @@ impl Record {
         let completeness = self.completeness.as_ref()?;
         if let (Some(tolerance), 1..) = (self.request.tolerance, completeness.unreached) {
             let advice = match self.request.precision {
+                _ if self.computed.spec.layer.is_some() => {
+                    "what does not flow through the layer is not in its attributions"
+                }
                 Precision::Float32 => "float64 brings that down, unless the model jumps",
                 Precision::Float64 => {
                     "the model jumps, or changes its slope too often for the nodes that a row gets"
                 }
             };
             return Some(format!(
-                "{} of {} sums miss F(x) − F(baseline) by more than the tolerance, {tolerance} of it, the worst in row {}: {advice}",
+                "{} of {} sums miss F(x) − F(baseline) by more than the tolerance, {tolerance:e} of it, the worst in row {}: {advice}",
                 completeness.unreached,
                 completeness.count,
                 completeness.worst_row.unwrap_or_default()
@@ -205,11 +208,14 @@ impl Record {
             return Ok(());
         }
         let (worst, advice) = match found.max_relative {
+            Some(worst) if self.request.tolerance.is_some() => {
+                (format!("{worst:.3e}"), "; a smaller tolerance or float64 brings it down")
+            }
             Some(worst) => (format!("{worst:.3e}"), "; more nodes, a tolerance or float64 bring it down"),
             None => ("beyond measure".to_owned(), ""),
         };
         Err(ErrorKind::Check(format!(
-            "{} of {} sums are off by more than {tolerance} of F(x) − F(baseline); the worst, in row {}, by {worst}{advice}",
+            "{} of {} sums are off by more than {tolerance:e} of F(x) − F(baseline); the worst, in row {}, by {worst}{advice}",
             found.above,
             found.count,
             found.worst_row.unwrap_or_default()

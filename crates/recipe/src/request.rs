@@ -207,6 +207,11 @@ impl Request {
     /// The method with its arguments.
     pub fn method(&self) -> Result<Method> {
         let info = self.info()?;
+        let numbers = [("tolerance", self.tolerance), ("eps", self.eps)];
+        if let Some((name, wrong)) = numbers.iter().find(|n| n.1.is_some_and(|v| !v.is_finite())) {
+            let wrong = wrong.unwrap_or_default();
+            return Err(Error::request(format!("{name} must be a finite number, {wrong} is none")));
+        }
         let given = self.arguments();
         let mut whole = given.clone();
         whole.insert("name".to_owned(), info.name.into());
@@ -293,6 +298,8 @@ mod tests {
             assert_eq!(request.method().unwrap().info().name, info.name);
         }
         let nodes = Request { n_steps: Some(7), ..Request::default() };
+        let wrong = Request { tolerance: Some(f64::NAN), ..Request::default() }.method().unwrap_err();
+        assert!(wrong.to_string().contains("tolerance must be a finite number"), "{wrong}");
         assert!(format!("{:?}", nodes.method().unwrap()).contains("n_steps: 7"));
         for name in
             ["IntegratedGradients", "integrated-gradients", "integratedgradients", "Integrated Gradients"]

@@ -138,9 +138,13 @@ def explained(
 def _missed(found: dict[str, Any]) -> np.ndarray:
     """For each row the largest |delta| of its targets, as a share of the difference that is explained."""
     delta = np.abs(np.asarray(found["convergence_delta"], np.float64))
-    difference = np.abs(np.asarray(found["output"], np.float64) - np.asarray(found["baseline_output"], np.float64))
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(np.asarray(found["output"], np.float64) - np.asarray(found["baseline_output"], np.float64))
+    # Where one of them is no number, nothing is reached.
+    delta = np.where(np.isfinite(delta) & np.isfinite(difference), delta, np.inf)
+    difference = np.where(np.isfinite(difference), difference, 0.0)
     share = np.divide(delta, difference, out=np.where(delta > 0, np.inf, 0.0), where=difference > 0)
-    return np.where(np.isnan(share), 0.0, share).max(axis=0)
+    return share.max(axis=0)
 
 
 class _Attribution:
@@ -240,7 +244,7 @@ class _TolerantAttribution(_PathAttribution):
         """Attributions of the shape of ``inputs``, or of the layer; with ``return_convergence_delta`` also, for each row, their sum minus
         F(inputs) − F(baselines). Memory does not grow with ``n_steps``, so there is no batch size to set.
 
-        With a ``tolerance``, nodes are set row by row, ``n_steps`` of them at first, until that sum is within this share of
+        With a ``tolerance``, nodes are set row by row, about ``n_steps`` of them at first and 65,536 at most, until that sum is within this share of
         F(inputs) − F(baselines); a warning says so where it does not get there."""
         arguments = {"quadrature": method, "n_steps": n_steps, "tolerance": tolerance}
         return self._run(
