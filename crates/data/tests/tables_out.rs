@@ -240,9 +240,13 @@ mod parquet {
     }
 
     fn parquet_bytes(batches: usize) -> Vec<u8> {
+        parquet_of(&batch(), batches)
+    }
+
+    fn parquet_of(batch: &Batch, times: usize) -> Vec<u8> {
         let stream = Shared::default();
         let mut writer = TableWriter::stream("out", stream.clone(), TableFormat::Parquet, &schema()).unwrap();
-        (0..batches).for_each(|_| writer.write(&batch()).unwrap());
+        (0..times).for_each(|_| writer.write(batch).unwrap());
         writer.finish().unwrap();
 
         stream.0.lock().unwrap().clone()
@@ -252,16 +256,22 @@ mod parquet {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.parquet");
-        // More values than a row group holds.
-        let batches = 60_000;
-        std::fs::write(&path, parquet_bytes(batches)).unwrap();
-        let back = read(&path, &ReadOptions::default()).unwrap();
-        assert_eq!(back.rows(), 4 * batches);
-        assert_eq!(back.schema().fields(), schema().fields());
-        let rows: Vec<usize> = (4 * batches - 4..4 * batches).collect();
-        for (column, written) in back.take(&rows).unwrap().columns().iter().zip(batch().columns()) {
-            for row in 0..4 {
-                assert_eq!(column.cell(row), written.cell(row));
+        let many = batch().take(&(0..1000).map(|r| r % 4).collect::<Vec<_>>()).unwrap();
+        // In memory, in a file, and more values than a row group holds.
+        let columns = schema().fields().len();
+        for (times, groups) in [(1, 1), (100, 1), ((1 << 22) / (1000 * columns) + 2, 2)] {
+            std::fs::write(&path, parquet_of(&many, times)).unwrap();
+            let file =
+                ::parquet::file::reader::SerializedFileReader::new(std::fs::File::open(&path).unwrap())
+                    .unwrap();
+            assert_eq!(::parquet::file::reader::FileReader::num_row_groups(&file), groups, "{times} times");
+            let back = read(&path, &ReadOptions::default()).unwrap();
+            assert_eq!(back.rows(), 1000 * times);
+            assert_eq!(back.schema().fields(), schema().fields());
+            for (column, written) in back.columns().iter().zip(many.columns()) {
+                for row in (0..back.rows()).step_by(97) {
+                    assert_eq!(column.cell(row), written.cell(row % 1000), "row {row}");
+                }
             }
         }
     }

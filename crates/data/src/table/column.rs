@@ -56,6 +56,14 @@ impl TextValues {
         (0..self.len()).map(|i| self.get(i))
     }
 
+    /// Some of the texts, in memory that is taken once.
+    fn take(&self, rows: &[usize]) -> Self {
+        let length = rows.iter().map(|&r| self.get(r).len()).sum();
+        let mut taken = Self { bytes: String::with_capacity(length), ends: Vec::with_capacity(rows.len()) };
+        rows.iter().for_each(|&r| taken.push(self.get(r)));
+        taken
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -209,6 +217,12 @@ impl Column {
         }
     }
 
+    /// Values with a flag for each that is missing, or none at all where none is.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn of(values: Values, missing: Vec<bool>) -> Self {
+        Self { values, missing }
+    }
+
     /// Some of the values, in the order given; panics beyond the last one, as slices do.
     pub fn take(&self, rows: &[usize]) -> Self {
         fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
@@ -220,7 +234,7 @@ impl Column {
                 Values::Float(v) => Values::Float(pick(v, rows)),
                 Values::Float32(v) => Values::Float32(pick(v, rows)),
                 Values::Bool(v) => Values::Bool(pick(v, rows)),
-                Values::Text(v) => Values::Text(rows.iter().map(|&r| v.get(r)).collect()),
+                Values::Text(v) => Values::Text(v.take(rows)),
             },
             missing: if self.missing.is_empty() { Vec::new() } else { pick(&self.missing, rows) },
         }

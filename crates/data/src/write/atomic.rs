@@ -20,10 +20,7 @@ impl AtomicFile {
     /// Starts a file; errors name the path.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&path);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".").suffix(".part");
         #[cfg(unix)]
@@ -31,6 +28,12 @@ impl AtomicFile {
         // Of the temporary file nobody has to know.
         let file = builder.tempfile_in(folder).map_err(|e| named(e.kind().into(), &path))?;
         Ok(Self { path, writer: BufWriter::with_capacity(1 << 16, file) })
+    }
+
+    /// The folder in which it will be.
+    #[cfg(feature = "parquet")]
+    pub(super) fn folder(&self) -> &Path {
+        folder_of(&self.path)
     }
 
     /// Puts the file in its place, over one that is there.
@@ -55,6 +58,13 @@ impl Write for AtomicFile {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

@@ -3,6 +3,8 @@
 mod atomic;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod spool;
 mod table;
 
 pub use self::atomic::{AtomicFile, atomically};

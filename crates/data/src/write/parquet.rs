@@ -1,4 +1,7 @@
 //! Writes Parquet without Arrow: rows are gathered into row groups of bounded size.
+//!
+//! A row group holds its columns one behind the other, and the writer notes some 20 kB of each group until the end. So groups are large, and their
+//! rows wait in a file.
 
 use std::sync::Arc;
 
@@ -10,17 +13,22 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::{ColumnPath, Type};
 
+use super::spool::Spool;
 use super::table::Output;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::{Batch, Column, ColumnType, Schema, Values};
 
-/// Values that are gathered before they are written.
-const GROUP_VALUES: usize = 1 << 17;
+/// Values that are gathered before they are written, and how many of them in memory.
+const GROUP_VALUES: usize = 1 << 22;
+const MEMORY_VALUES: usize = 1 << 15;
+/// The bytes of a dictionary, from which on a column does without; until then its pages wait in memory.
+const DICTIONARY: usize = 1 << 16;
 
 pub(super) struct ParquetSink {
     writer: SerializedFileWriter<Output>,
-    /// The batches of the next row group.
+    /// The batches of the next row group, in memory or, where they are many, in a file.
     waiting: Vec<Batch>,
+    spool: Option<Spool>,
     values: usize,
 }
 
@@ -45,6 +53,7 @@ impl ParquetSink {
         // Indices of pages would be held until the end, for files that are read whole.
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
+            .set_dictionary_page_size_limit(DICTIONARY)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true);
         for field in schema.fields() {
@@ -56,31 +65,44 @@ impl ParquetSink {
         }
         let writer = SerializedFileWriter::new(output, Arc::new(root), Arc::new(properties.build()))
             .map_err(failed)?;
-        Ok(Self { writer, waiting: Vec::new(), values: 0 })
+        Ok(Self { writer, waiting: Vec::new(), spool: None, values: 0 })
     }
 
     pub(super) fn write(&mut self, batch: &Batch) -> Result<()> {
         self.values = self.values.saturating_add(batch.rows().saturating_mul(batch.columns().len()));
-        self.waiting.push(batch.clone());
+        match &mut self.spool {
+            Some(spool) => spool.push(batch)?,
+            None => self.waiting.push(batch.clone()),
+        }
+        if self.spool.is_none() && self.values >= MEMORY_VALUES {
+            let mut spool = Spool::new(self.writer.inner().spare_file()?);
+            self.waiting.drain(..).try_for_each(|batch| spool.push(&batch))?;
+            self.spool = Some(spool);
+        }
         if self.values >= GROUP_VALUES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let batches = std::mem::take(&mut self.waiting);
-        self.values = 0;
-        if batches.iter().all(|b| b.rows() == 0) {
+        if std::mem::take(&mut self.values) == 0 {
             return Ok(());
         }
         let mut group = self.writer.next_row_group().map_err(failed)?;
         let mut place = 0;
         while let Some(mut writer) = group.next_column().map_err(failed)? {
-            for batch in batches.iter().filter(|b| b.rows() > 0) {
+            for batch in self.waiting.iter().filter(|b| b.rows() > 0) {
                 write_column(writer.untyped(), &batch.columns()[place])?;
+            }
+            if let Some(spool) = &mut self.spool {
+                for batch in 0..spool.batches() {
+                    write_column(writer.untyped(), &spool.column(batch, place)?)?;
+                }
             }
             writer.close().map_err(failed)?;
             place += 1;
         }
         group.close().map_err(failed)?;
+        self.waiting.clear();
+        self.spool.as_mut().map_or(Ok(()), Spool::clear)?;
         Ok(())
     }
 

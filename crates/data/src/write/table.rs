@@ -70,6 +70,15 @@ impl Write for Output {
 }
 
 impl Output {
+    /// A file without a name for what is to be laid by, on the disk that the result goes to.
+    #[cfg(feature = "parquet")]
+    pub(super) fn spare_file(&self) -> std::io::Result<std::fs::File> {
+        match self {
+            Self::File(file) => tempfile::tempfile_in(file.folder()),
+            Self::Stream(_) => tempfile::tempfile(),
+        }
+    }
+
     pub(super) fn finish(self) -> Result<()> {
         match self {
             Self::File(file) => file.finish(),
