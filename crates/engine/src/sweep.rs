@@ -168,7 +168,7 @@ impl Sweep {
             .enumerate()
             .map(|(i, y)| {
                 let (dtype, record) = self.record(*y);
-                let mut all = Buffer::zeros(dtype, 0);
+                let mut all = Buffer::with_capacity(dtype, rows.saturating_mul(record));
                 for block in &found {
                     extend(&mut all, &block[i]);
                 }

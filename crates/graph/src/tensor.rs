@@ -174,6 +174,10 @@ macro_rules! elements {
             pub fn zeros(dtype: DType, len: usize) -> Self {
                 match dtype { $(DType::$variant => Self::$variant(vec![Default::default(); len]),)* }
             }
+            /// No elements, with room for so many.
+            pub fn with_capacity(dtype: DType, len: usize) -> Self {
+                match dtype { $(DType::$variant => Self::$variant(Vec::with_capacity(len)),)* }
+            }
             /// A view of the elements.
             pub fn as_slice(&self) -> Slice<'_> {
                 match self { $(Self::$variant(v) => Slice::$variant(v),)* }

@@ -194,30 +194,35 @@ impl Task<'_> {
     /// For each source the attributions of all targets side by side: [rows, targets, …].
     fn attributions(&self, found: &[Tensor], rows: usize) -> Result<Vec<Tensor>> {
         let compiled = &self.ready.compiled;
-        compiled
-            .attributions
-            .iter()
-            .zip(&compiled.shapes)
-            .map(|(list, shape)| {
-                let targets = list.len();
-                let each: usize = shape.iter().product();
-                let mut full = vec![rows, targets];
-                full.extend(shape);
-                let join = |of: &dyn Fn(&Tensor) -> Option<Vec<f64>>| {
-                    let mut all = vec![0.0; rows * targets * each];
-                    for (t, position) in list.iter().enumerate() {
-                        let Some(values) = position.and_then(|p| of(&found[p])) else { continue };
-                        for (r, row) in values.chunks_exact(each.max(1)).enumerate() {
-                            all[(r * targets + t) * each..][..each].copy_from_slice(row);
-                        }
-                    }
-                    all
-                };
-                let wide = join(&Tensor::to_f64);
-                let tensor = Tensor::new(&full, wide).ok_or_else(shapeless)?;
-                Ok(tensor.with_precision(self.job.spec.precision.dtype()))
-            })
-            .collect()
+        let dtype = self.job.spec.precision.dtype();
+        let of = |position: usize| {
+            let values = &found[position];
+            if values.dtype() == dtype {
+                return Some(values.clone());
+            }
+            Some(Tensor::new(values.shape(), values.to_f64()?)?.with_precision(dtype))
+        };
+        let one = |(list, shape): (&Vec<Option<usize>>, &Vec<usize>)| {
+            let targets = list.len();
+            let full = [&[rows, targets], shape.as_slice()].concat();
+            // Those of one target lie as they should.
+            if let [Some(only)] = list[..] {
+                return of(only)?.reshaped(&full);
+            }
+            let each = shape.iter().product();
+            let mut all = Buffer::zeros(dtype, rows * targets * each);
+            for (t, position) in list.iter().enumerate() {
+                let Some(values) = position.and_then(of) else { continue };
+                match (&mut all, values.data()) {
+                    (Buffer::F32(all), Buffer::F32(values)) => beside(all, values, (t, targets, each)),
+                    (Buffer::F64(all), Buffer::F64(values)) => beside(all, values, (t, targets, each)),
+                    _ => {}
+                }
+            }
+            Tensor::from_buffer(&full, all)
+        };
+        let list = compiled.attributions.iter().zip(&compiled.shapes);
+        list.map(|parts| one(parts).ok_or_else(shapeless)).collect()
     }
 
     /// For each target that differs from row to row, the element of the output that it is.
@@ -354,6 +359,24 @@ fn repeat_row(t: &Tensor, row: usize, count: usize) -> Option<Tensor> {
     })
 }
 
+/// Writes a target's values, `each` for a row, beside those of the others.
+fn beside<T: Copy>(all: &mut [T], values: &[T], (target, targets, each): (usize, usize, usize)) {
+    for (row, values) in values.chunks_exact(each.max(1)).enumerate() {
+        all[(row * targets + target) * each..][..each].copy_from_slice(values);
+    }
+}
+
+/// A sum in eight parts, which do not wait for each other.
+fn sum<T: Copy + Into<f64>>(values: &[T]) -> f64 {
+    let mut parts = [0.0; 8];
+    let chunks = values.chunks_exact(8);
+    let rest: f64 = chunks.remainder().iter().map(|&v| v.into()).sum();
+    for chunk in chunks {
+        parts.iter_mut().zip(chunk).for_each(|(part, &v)| *part += v.into());
+    }
+    parts.iter().sum::<f64>() + rest
+}
+
 fn deltas(attributions: &[Tensor], output: &[Vec<f64>], base: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let targets = output.len();
     (0..targets)
@@ -366,8 +389,8 @@ fn deltas(attributions: &[Tensor], output: &[Vec<f64>], base: &[Vec<f64>]) -> Ve
                             let each: usize = a.shape().get(2..).unwrap_or(&[]).iter().product();
                             let start = (r * targets + t) * each;
                             match a.data() {
-                                Buffer::F32(v) => v[start..start + each].iter().map(|&x| f64::from(x)).sum(),
-                                Buffer::F64(v) => v[start..start + each].iter().sum::<f64>(),
+                                Buffer::F32(v) => sum(&v[start..start + each]),
+                                Buffer::F64(v) => sum(&v[start..start + each]),
                                 _ => 0.0,
                             }
                         })
