@@ -127,7 +127,12 @@ fn run(case: &Path) -> Result<(String, Outcome), Box<dyn Error>> {
         return Ok((operator, Outcome::Unsupported(why)));
     }
     let (rtol, atol) = tolerances(case)?;
-    let rtol = rtol.max(widening(&network));
+    let from: Vec<Option<&'static str>> = network
+        .outputs()
+        .iter()
+        .map(|&o| network.symbols()[o].declared.as_ref().and_then(|d| d.widened_from))
+        .collect();
+    let tolerances = (rtol.max(widening(&from)), atol);
     let mut sets = 0;
     loop {
         let folder = case.join(format!("test_data_set_{sets}"));
@@ -139,10 +144,10 @@ fn run(case: &Path) -> Result<(String, Outcome), Box<dyn Error>> {
             (Ok(inputs), Ok(expected)) => (inputs, expected),
             (Err(e), _) | (_, Err(e)) => return Ok((operator, Outcome::Unsupported(e.to_string()))),
         };
-        let outcome = check(&network, &inputs, &expected, rtol, atol).or_else(|| {
+        let outcome = check(&network, &inputs, &expected, tolerances, &from).or_else(|| {
             let again = network.to_bytes().and_then(|bytes| Network::from_bytes(&bytes, None));
             let outcome = match again {
-                Ok(again) => check(&again, &inputs, &expected, rtol, atol)?,
+                Ok(again) => check(&again, &inputs, &expected, tolerances, &from)?,
                 Err(e) => Outcome::Failed(e.to_string()),
             };
             let (Outcome::Failed(why) | Outcome::Unsupported(why)) = outcome else { return None };
@@ -158,14 +163,23 @@ fn run(case: &Path) -> Result<(String, Outcome), Box<dyn Error>> {
 }
 
 /// What is wrong with a network's outputs; `None` where nothing is.
-fn check(network: &Network, inputs: &[Tensor], expected: &[Tensor], rtol: f64, atol: f64) -> Option<Outcome> {
+fn check(
+    network: &Network,
+    inputs: &[Tensor],
+    expected: &[Tensor],
+    (rtol, atol): (f64, f64),
+    from: &[Option<&'static str>],
+) -> Option<Outcome> {
     // As in use: what holds shapes and indices is known, floats are not. Where an operator needs floats too, all is known.
     let found = match outputs(network, inputs, &|t| !t.dtype().is_float()) {
         Err(e) if matches!(e.kind(), ErrorKind::Operator { .. }) => outputs(network, inputs, &|_| true),
         first => first,
     };
     match found {
-        Ok(outputs) => difference(&outputs, expected, rtol, atol).map(Outcome::Failed),
+        Ok(outputs) => {
+            let outputs: Vec<Tensor> = outputs.iter().zip(from).map(|(t, from)| rounded(t, *from)).collect();
+            difference(&outputs, expected, rtol, atol).map(Outcome::Failed)
+        }
         Err(e) => match e.kind() {
             ErrorKind::Operator { operator, message, .. } => {
                 Some(Outcome::Unsupported(format!("{operator}: {message}")))
@@ -234,12 +248,22 @@ fn tolerances(case: &Path) -> Result<(f64, f64), Box<dyn Error>> {
     Ok((number("rtol", 1e-3), number("atol", 1e-7)))
 }
 
+/// An output in the 16-bit floats that it has in the file, as what is expected is.
+fn rounded(output: &Tensor, from: Option<&str>) -> Tensor {
+    let round = |v: &f32| match from {
+        Some("bfloat16") => half::bf16::from_f32(*v).to_f32(),
+        Some(_) => half::f16::from_f32(*v).to_f32(),
+        None => *v,
+    };
+    let values = output.as_slice::<f32>().map(|v| v.iter().map(round).collect());
+    values.and_then(|v| Tensor::new(output.shape(), v)).unwrap_or_else(|| output.clone())
+}
+
 /// How coarse the 16-bit floats are that an output has in the file: here it is computed in 32 bits, and not rounded to them at each
 /// step, as what is expected was.
-fn widening(network: &Network) -> f64 {
-    let declared =
-        network.outputs().iter().filter_map(|&o| network.symbols()[o].declared.as_ref()?.widened_from);
-    declared.map(|from| if from == "bfloat16" { 2f64.powi(-7) } else { 2f64.powi(-10) }).fold(0.0, f64::max)
+fn widening(outputs: &[Option<&str>]) -> f64 {
+    let coarse = |from: &&str| if *from == "bfloat16" { 2f64.powi(-7) } else { 2f64.powi(-10) };
+    outputs.iter().flatten().map(coarse).fold(0.0, f64::max)
 }
 
 /// Where the outputs differ from what is expected; `None` where they do not.

@@ -20,7 +20,5 @@ mod write;
 pub use save::write_whole;
 pub use tensor::tensor_from_proto;
 
-/// The oldest operator set that is read.
-pub const OLDEST_OPSET: i64 = 7;
 /// The newest operator set whose forms are known; a newer one is read with a warning.
 pub const NEWEST_OPSET: i64 = 28;

@@ -7,7 +7,6 @@ use super::external::Folder;
 use super::proto::attribute_proto::AttributeType;
 use super::proto::{AttributeProto, NodeProto};
 use super::tensor::{self, Read};
-use super::{NEWEST_OPSET, OLDEST_OPSET};
 use crate::attributes::{Attribute, Attributes};
 use crate::error::{ErrorKind, Result};
 use crate::import::{Import, ImportInput};
@@ -194,14 +193,11 @@ pub(super) fn import(
     if domain.is_empty() && imported.is_none() {
         return Err(gap("the file does not say which version of ONNX's operator set it uses".to_owned()));
     }
-    if domain.is_empty() && opset < OLDEST_OPSET {
-        return Err(gap(format!(
-            "operator sets {OLDEST_OPSET} to {NEWEST_OPSET} are read; \
-             onnx.version_converter.convert_version(model, 13) brings the model to a newer one"
-        )));
-    }
     if opset < definition.since && domain.is_empty() {
-        return Err(gap(format!("its form is read from operator set {} on", definition.since)));
+        return Err(gap(format!(
+            "its form is read from operator set {} on; onnx.version_converter.convert_version(model, 13) brings the model to a newer one",
+            definition.since
+        )));
     }
     let mut import = Import { operator, opset, attributes, inputs, outputs: node.output.len() };
     match (definition.import)(&mut import) {

@@ -1,6 +1,7 @@
 //! BatchNormalization at inference: (x − mean) · scale / √(variance + epsilon) + bias, for each channel (axis 1).
 //!
-//! Training mode, which takes mean and variance from the batch, is refused.
+//! Training mode takes mean and variance from the batch, so that rows mix. It is computed, and rows are refused: what a network says of a row then depends on
+//! the others, and nobody means to explain that.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::graph::{Fact, ValueId};
 use crate::operator::{Arg, Cotangents, Definition, Kind, Operator, Site};
 use crate::refuse;
 use crate::rows::{Rows, RowsSite};
-use crate::tensor::{DType, Element, View, ViewMut};
+use crate::tensor::{DType, Element, Tensor, View, ViewMut};
 use pellucid_kernels::Real;
 
 /// BatchNormalization's entry in the table.
@@ -20,21 +21,28 @@ pub static DEFINITION: Definition = Definition {
     name: "BatchNormalization",
     domain: "",
     since: 7,
-    summary: "(x − mean) · scale / √(variance + epsilon) + bias, for each channel; training mode is refused",
-    derivative: "everywhere",
+    summary: "(x − mean) · scale / √(variance + epsilon) + bias, for each channel; in training mode, forward only and not by rows",
+    derivative: "everywhere; none in training mode",
     import: |node| {
         node.expect_inputs(5, 5)?;
-        if node.flag("training_mode", false)? || (node.opset < 14 && node.outputs > 1) {
-            refuse!("it is in training mode, where rows mix; export the model for inference");
+        if node.opset < 14 && node.outputs > 1 {
+            refuse!("{IN_TRAINING}");
         }
         if !node.flag("spatial", true)? {
             refuse!("statistics for each element (spatial = 0, opset 7) are not supported");
         }
-        Ok(Arc::new(BatchNormalization { epsilon: node.float("epsilon")?.unwrap_or(1e-5) }))
+        let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
+        if node.flag("training_mode", false)? {
+            let momentum = node.float("momentum")?.unwrap_or(0.9);
+            return Ok(Arc::new(TrainingBatchNormalization { epsilon, momentum }));
+        }
+        Ok(Arc::new(BatchNormalization { epsilon }))
     },
     #[cfg(test)]
     cases: tests::cases,
 };
+
+const IN_TRAINING: &str = "it is in training mode, where rows mix; export the model for inference";
 
 /// (x − mean) · scale / √(variance + epsilon) + bias; inputs x, scale, bias, mean, variance.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +57,19 @@ fn sizes(shape: &[usize]) -> (usize, usize) {
         [_, channels, rest @ ..] => (*channels, rest.iter().product()),
         _ => (1, 1),
     }
+}
+
+/// What x is; refused where the parameters do not have a number for each of its channels.
+fn checked<'a>(inputs: &[Option<Arg<'a>>]) -> OpResult<&'a Fact> {
+    let x = fact(inputs, 0)?;
+    let (channels, _) = sizes(&x.shape);
+    for i in 1..5 {
+        let parameter = fact(inputs, i)?;
+        if parameter.shape != [channels] || parameter.dtype != x.dtype {
+            refuse!("input {i} is {parameter}, expected {}[{channels}]", x.dtype);
+        }
+    }
+    Ok(x)
 }
 
 impl BatchNormalization {
@@ -94,15 +115,7 @@ impl Operator for BatchNormalization {
     }
 
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
-        let x = fact(inputs, 0)?;
-        let (channels, _) = sizes(&x.shape);
-        for i in 1..5 {
-            let parameter = fact(inputs, i)?;
-            if parameter.shape != [channels] || parameter.dtype != x.dtype {
-                refuse!("input {i} is {parameter}, expected {}[{channels}]", x.dtype);
-            }
-        }
-        Ok(vec![x.clone()])
+        Ok(vec![checked(inputs)?.clone()])
     }
 
     fn kind(&self, active: &[bool]) -> Kind {
@@ -176,9 +189,82 @@ impl Operator for BatchNormalization {
     }
 }
 
+/// The same with mean and variance of the batch. Gives these too, mixed into those that were given: `momentum` parts of them.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainingBatchNormalization {
+    /// What is added to the variance.
+    pub epsilon: f32,
+    /// The share of the mean and the variance that were given.
+    pub momentum: f32,
+}
+
+impl TrainingBatchNormalization {
+    fn compute<T: Real + Element>(
+        &self,
+        inputs: &[Option<View<'_>>],
+        outputs: &mut [ViewMut<'_>],
+    ) -> OpResult<()> {
+        let (channels, inner) = sizes(view(inputs, 0)?.shape);
+        let x = data::<T>(inputs, 0)?;
+        let count = x.len().checked_div(channels).unwrap_or(0);
+        let of = |c: usize| x.chunks_exact(inner.max(1)).skip(c).step_by(channels).flatten().map(|v| v.wide());
+        let mean = |c: usize| of(c).sum::<f64>() / count as f64;
+        let means: Vec<f64> = (0..channels).map(mean).collect();
+        let variance = |c: usize| of(c).map(|v| (v - means[c]).powi(2)).sum::<f64>() / count as f64;
+        let variances: Vec<f64> = (0..channels).map(variance).collect();
+        let narrow = |values: &[f64]| values.iter().map(|v| T::of(*v)).collect::<Vec<T>>();
+        let of_batch = [Tensor::vector(narrow(&means)), Tensor::vector(narrow(&variances))];
+        let own = of_batch.each_ref().map(|t| Some(t.view()));
+        let given = [inputs[0], inputs[1], inputs[2], own[0], own[1]];
+        BatchNormalization { epsilon: self.epsilon }.compute::<T>(&given, outputs)?;
+        let momentum = T::of(f64::from(self.momentum));
+        for k in 0..outputs.len().saturating_sub(1).min(2) {
+            let (old, batch) = (data::<T>(inputs, 3 + k)?, data::<T>(&own, k)?);
+            for ((o, old), batch) in out::<T>(outputs, 1 + k)?.iter_mut().zip(old).zip(batch) {
+                *o = *old * momentum + *batch * (T::ONE - momentum);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Operator for TrainingBatchNormalization {
+    fn definition(&self) -> &'static Definition {
+        &DEFINITION
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes::new()
+            .with("epsilon", Attribute::Float(self.epsilon))
+            .with("momentum", Attribute::Float(self.momentum))
+            .with("training_mode", Attribute::Int(1))
+    }
+
+    fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
+        let x = checked(inputs)?;
+        Ok(vec![x.clone(), fact(inputs, 3)?.clone(), fact(inputs, 4)?.clone()])
+    }
+
+    fn kind(&self, _active: &[bool]) -> Kind {
+        Kind::Other
+    }
+
+    fn rows(&self, _site: &RowsSite<'_>) -> OpResult<Vec<Option<Rows>>> {
+        refuse!("{IN_TRAINING}")
+    }
+
+    fn run(&self, inputs: &[Option<View<'_>>], outputs: &mut [ViewMut<'_>]) -> OpResult<()> {
+        match view(inputs, 0)?.data.dtype() {
+            DType::F32 => self.compute::<f32>(inputs, outputs),
+            DType::F64 => self.compute::<f64>(inputs, outputs),
+            other => no_type(other),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::BatchNormalization;
+    use super::{BatchNormalization, TrainingBatchNormalization};
     use super::DEFINITION;
     use crate::attributes::{Attribute, Attributes};
     use crate::cases::{Case, f64s};
@@ -201,11 +287,24 @@ mod tests {
             with(&[3, 2, 1, 4], 2),
             with(&[4], 1),
             with(&[3, 5], 5).fixed(&[1, 2, 3, 4]),
+            // Channels of 1, 3 and of 2, 6: means 2 and 4, variances 1 and 4.
+            Case::new(TrainingBatchNormalization { epsilon: 0.0, momentum: 0.75 })
+                .input(f64s(&[2, 2], &[1.0, 2.0, 3.0, 6.0]))
+                .input(f64s(&[2], &[2.0, 3.0]))
+                .input(f64s(&[2], &[10.0, 20.0]))
+                .input(f64s(&[2], &[6.0, 8.0]))
+                .input(f64s(&[2], &[5.0, 8.0]))
+                .expect(f64s(&[2, 2], &[8.0, 17.0, 12.0, 23.0]))
+                .expect(f64s(&[2], &[5.0, 7.0]))
+                .expect(f64s(&[2], &[4.0, 7.0]))
+                .fixed(&[0, 1, 2, 3, 4])
+                .rows(&[0])
+                .mixes(),
         ]
     }
 
     #[test]
-    fn training_mode_is_refused() {
+    fn older_forms_are_refused_where_they_are_not_read() {
         let refusal = |opset, outputs, attributes: &Attributes| {
             let inputs = (0..5).map(|i| ImportInput::Value(i, None)).collect();
             let mut node = Import { operator: "BatchNormalization", opset, attributes, inputs, outputs };
@@ -214,9 +313,6 @@ mod tests {
         let none = Attributes::new();
         assert_eq!(refusal(15, 1, &none), "");
         assert!(refusal(9, 5, &none).contains("training mode"));
-        assert!(
-            refusal(15, 3, &none.clone().with("training_mode", Attribute::Int(1))).contains("training mode")
-        );
         assert!(refusal(7, 1, &none.with("spatial", Attribute::Int(0))).contains("spatial"));
     }
 }

@@ -1,4 +1,4 @@
-//! Dropout at inference: the input, and a mask that is true everywhere. In training mode, where it draws, it is refused.
+//! Dropout at inference: the input, and a mask that is true everywhere. In training mode, where it draws, it is refused, unless it drops nothing.
 
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ impl Operator for Dropout {
         let x = fact(inputs, 0)?;
         if let Some(training) = optional(inputs, 2) {
             let off = training.constant.and_then(Tensor::to_i64).is_some_and(|t| t.iter().all(|&v| v == 0));
-            if !off {
+            let ratio = optional(inputs, 1).and_then(|r| r.constant?.to_f64());
+            if !off && ratio.is_none_or(|r| r.iter().any(|&r| r != 0.0)) {
                 refuse!("it is in training mode, where it draws at random; export the model for inference");
             }
         }
