@@ -118,6 +118,11 @@ fn inspect_as_text_and_json() {
     assert_eq!(json["parameters"], 7 * 6 + 6 + 6 * 5 + 5 + 5 + 1);
     assert_eq!(json["layers"][1]["operator"], "Relu");
     assert_eq!(json["layers"][0]["shape"], serde_json::json!(["N", "6"]));
+    // Operators of scikit-learn's files have theirs in lists: a scale and an offset for four columns, four coefficients and one more for two classes.
+    let linear = shared("graph/tests/data/sklearn/logistic.onnx");
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["inspect", &linear, "--json"]).stdout).unwrap();
+    assert_eq!(json["parameters"], 2 * 4 + 2 * (4 + 1));
 }
 
 /// A file of another crate's tests.

@@ -4,8 +4,9 @@ mod probe;
 
 use std::collections::{BTreeMap, HashMap};
 
+use pellucid::graph::attributes::Attribute;
 use pellucid::graph::network::{Declared, NetworkNode};
-use pellucid::graph::{Network, Recognised};
+use pellucid::graph::{Network, Operator, Recognised};
 use pellucid::{InputUse, Survey};
 use pellucid_data::image::ImageSteps;
 use serde::Serialize;
@@ -236,6 +237,19 @@ impl See {
     }
 }
 
+/// The numbers that an operator of `ai.onnx.ml` has in lists of its own, where others have weights: coefficients, thresholds, scales.
+fn numbers(op: &dyn Operator) -> u64 {
+    if op.definition().domain != "ai.onnx.ml" {
+        return 0;
+    }
+    let length = |attribute: &Attribute| match attribute {
+        Attribute::Floats(list) => list.len() as u64,
+        Attribute::Tensor(t) if t.dtype().is_float() => t.len() as u64,
+        _ => 0,
+    };
+    op.attributes().iter().map(|(_, attribute)| length(attribute)).sum()
+}
+
 /// The nodes of a model in order, without what can be explained.
 pub fn layers(model: &OpenModel) -> Vec<Layer> {
     let network = model.model().network();
@@ -267,7 +281,7 @@ fn layers_of(network: &Network, seen: &See, survey: Option<&Survey>) -> Vec<Laye
         let first = node.outputs.iter().flatten().copied().next();
         let constant = first.is_some_and(|s| seen.constant[s]);
         // A weight is counted with the first node that reads it, whatever transposes or casts it on the way.
-        let mut parameters = 0u64;
+        let mut parameters = node.op.as_ref().map_or(0, |op| numbers(op.as_ref()));
         let mut waiting: Vec<usize> =
             if constant { Vec::new() } else { node.inputs.iter().flatten().copied().collect() };
         while let Some(symbol) = waiting.pop() {

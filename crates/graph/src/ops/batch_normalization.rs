@@ -22,7 +22,7 @@ pub static DEFINITION: Definition = Definition {
     domain: "",
     since: 7,
     summary: "(x − mean) · scale / √(variance + epsilon) + bias, for each channel; in training mode, forward only and not by rows",
-    derivative: "everywhere; none in training mode",
+    derivative: "none in training mode, else everywhere",
     import: |node| {
         node.expect_inputs(5, 5)?;
         if node.opset < 14 && node.outputs > 1 {
