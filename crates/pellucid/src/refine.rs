@@ -177,7 +177,7 @@ struct Line {
     missed: Vec<Miss>,
     /// For each piece, whether it comes from a cut around a kink; if it is rough all the same, it is halved.
     guessed: Vec<bool>,
-    /// By how much all pieces missed together, and how often in a row that fell by less than a tenth.
+    /// By how much all pieces missed together, over what they may, and how often in a row that fell by less than a tenth.
     most: f64,
     slow: usize,
     /// At how many points the model has run, and how often for the row beside.
@@ -213,7 +213,9 @@ impl Line {
         if missed.iter().zip(&allowed).all(|(m, a)| m.most() <= *a) {
             return None;
         }
-        let most = missed.iter().map(Missed::most).sum();
+        // Of the targets that are not there yet, on the scale of each.
+        let left = missed.iter().zip(&allowed).filter(|(m, a)| m.most() > **a);
+        let most = left.map(|(m, a)| if *a > 0.0 { m.most() / a } else { m.most() }).sum();
         self.slow = if most > 0.9 * self.most { self.slow + 1 } else { 0 };
         self.most = most;
         if count >= MANY && self.slow >= SLOW {
@@ -224,7 +226,7 @@ impl Line {
         for k in (0..count).filter(|k| self.cuts[k + 1] - self.cuts[*k] > refinement.shortest) {
             let by = |t: usize| self.missed[k * targets + t].by.abs();
             if let Some(t) = (0..targets).find(|t| by(*t) > rough[*t]) {
-                cut.push((by(t), k, t));
+                cut.push((by(t) / rough[t], k, t));
             }
         }
         // Each takes two places at most.

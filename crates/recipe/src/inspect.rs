@@ -242,13 +242,28 @@ fn numbers(op: &dyn Operator) -> u64 {
     if op.definition().domain != "ai.onnx.ml" {
         return 0;
     }
-    let length = |attribute: &Attribute| match attribute {
-        Attribute::Floats(list) => list.len() as u64,
-        Attribute::Tensor(t) if t.dtype().is_float() => t.len() as u64,
+    let length = |name: &str, attribute: &Attribute| match attribute {
+        Attribute::Floats(list) if LEARNED.contains(&name) => list.len() as u64,
         _ => 0,
     };
-    op.attributes().iter().map(|(_, attribute)| length(attribute)).sum()
+    op.attributes().iter().map(|(name, attribute)| length(name, attribute)).sum()
 }
+
+/// The lists of numbers that are learned.
+const LEARNED: [&str; 12] = [
+    "class_weights",
+    "coefficients",
+    "imputed_value_floats",
+    "intercepts",
+    "nodes_values",
+    "offset",
+    "prob_a",
+    "prob_b",
+    "rho",
+    "scale",
+    "support_vectors",
+    "target_weights",
+];
 
 /// The nodes of a model in order, without what can be explained.
 pub fn layers(model: &OpenModel) -> Vec<Layer> {
@@ -281,7 +296,8 @@ fn layers_of(network: &Network, seen: &See, survey: Option<&Survey>) -> Vec<Laye
         let first = node.outputs.iter().flatten().copied().next();
         let constant = first.is_some_and(|s| seen.constant[s]);
         // A weight is counted with the first node that reads it, whatever transposes or casts it on the way.
-        let mut parameters = node.op.as_ref().map_or(0, |op| numbers(op.as_ref()));
+        let own = node.op.as_ref().ok().filter(|_| !constant);
+        let mut parameters = own.map_or(0, |op| numbers(op.as_ref()));
         let mut waiting: Vec<usize> =
             if constant { Vec::new() } else { node.inputs.iter().flatten().copied().collect() };
         while let Some(symbol) = waiting.pop() {

@@ -163,7 +163,7 @@ impl Record {
         if let (Some(tolerance), 1..) = (self.request.tolerance, completeness.unreached) {
             let advice = match self.request.precision {
                 _ if self.computed.spec.layer.is_some() => {
-                    "what does not flow through the layer is not in its attributions"
+                    "what does not flow through the layer is not in its attributions; where all does, float64 brings that down"
                 }
                 Precision::Float32 => "float64 brings that down, unless the model jumps",
                 Precision::Float64 => {

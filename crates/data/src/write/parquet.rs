@@ -30,6 +30,8 @@ pub(super) struct ParquetSink {
     waiting: Vec<Batch>,
     spool: Option<Spool>,
     values: usize,
+    /// Whether rows were lost on the way; then nothing more is written.
+    broken: bool,
 }
 
 impl ParquetSink {
@@ -65,10 +67,16 @@ impl ParquetSink {
         }
         let writer = SerializedFileWriter::new(output, Arc::new(root), Arc::new(properties.build()))
             .map_err(failed)?;
-        Ok(Self { writer, waiting: Vec::new(), spool: None, values: 0 })
+        Ok(Self { writer, waiting: Vec::new(), spool: None, values: 0, broken: false })
     }
 
     pub(super) fn write(&mut self, batch: &Batch) -> Result<()> {
+        let done = if self.broken { Err(broken()) } else { self.gather(batch) };
+        self.broken |= done.is_err();
+        done
+    }
+
+    fn gather(&mut self, batch: &Batch) -> Result<()> {
         self.values = self.values.saturating_add(batch.rows().saturating_mul(batch.columns().len()));
         match &mut self.spool {
             Some(spool) => spool.push(batch)?,
@@ -107,9 +115,16 @@ impl ParquetSink {
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
+        if self.broken {
+            return Err(broken());
+        }
         self.flush()?;
         self.writer.into_inner().map_err(failed)?.finish()
     }
+}
+
+fn broken() -> Error {
+    std::io::Error::other("rows could not be written before").into()
 }
 
 fn failed(error: ParquetError) -> Error {

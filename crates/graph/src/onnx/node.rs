@@ -195,8 +195,9 @@ pub(super) fn import(
     }
     if opset < definition.since && domain.is_empty() {
         return Err(gap(format!(
-            "its form is read from operator set {} on; onnx.version_converter.convert_version(model, 13) brings the model to a newer one",
-            definition.since
+            "its form is read from operator set {} on; onnx.version_converter.convert_version(model, {}) may bring the model to a newer one",
+            definition.since,
+            definition.since.max(13)
         )));
     }
     let mut import = Import { operator, opset, attributes, inputs, outputs: node.output.len() };

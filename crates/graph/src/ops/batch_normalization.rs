@@ -1,7 +1,7 @@
 //! BatchNormalization at inference: (x − mean) · scale / √(variance + epsilon) + bias, for each channel (axis 1).
 //!
-//! Training mode takes mean and variance from the batch, so that rows mix. It is computed, and rows are refused: what a network says of a row then depends on
-//! the others, and nobody means to explain that.
+//! Training mode takes mean and variance from the batch, so that rows mix. It is computed, and several rows are refused: what a network says of a row then
+//! depends on the others, and nobody means to explain that. It has no derivative.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub static DEFINITION: Definition = Definition {
     name: "BatchNormalization",
     domain: "",
     since: 7,
-    summary: "(x − mean) · scale / √(variance + epsilon) + bias, for each channel; in training mode, forward only and not by rows",
+    summary: "(x − mean) · scale / √(variance + epsilon) + bias, for each channel; in training mode, forward only and of one row",
     derivative: "none in training mode, else everywhere",
     import: |node| {
         node.expect_inputs(5, 5)?;

@@ -16,7 +16,7 @@ pub static DEFINITION: Definition = Definition {
     name: "Dropout",
     domain: "",
     since: 7,
-    summary: "the input, as at inference; training mode is refused",
+    summary: "the input, as at inference; training mode is refused, unless nothing is dropped",
     derivative: "everywhere",
     import: |node| {
         node.expect_inputs(1, 3)?;
@@ -45,7 +45,7 @@ impl Operator for Dropout {
         if let Some(training) = optional(inputs, 2) {
             let off = training.constant.and_then(Tensor::to_i64).is_some_and(|t| t.iter().all(|&v| v == 0));
             let ratio = optional(inputs, 1).and_then(|r| r.constant?.to_f64());
-            if !off && ratio.is_none_or(|r| r.iter().any(|&r| r != 0.0)) {
+            if !off && ratio.is_none_or(|r| r != [0.0]) {
                 refuse!("it is in training mode, where it draws at random; export the model for inference");
             }
         }
