@@ -456,21 +456,24 @@ fn sum_of_row(t: &Tensor, row: usize, rows: usize) -> (f64, f64) {
 
 /// Some rows of tensors that have so many; what has no rows, as it is.
 fn rows_at(tensors: &[Tensor], rows: usize, chosen: &[usize]) -> Result<Vec<Tensor>> {
-    let of = |t: &Tensor| {
-        let mut shape = t.shape().to_vec();
-        match shape.first_mut() {
-            Some(n) if *n == rows => *n = chosen.len(),
-            _ => return Some(t.clone()),
-        }
-        let each = t.len().checked_div(rows).unwrap_or(0);
-        each_type!(t.data(), Buffer, v => {
-            let mut all = Vec::with_capacity(chosen.len() * each);
-            for &row in chosen {
-                all.extend_from_slice(v.get(row * each..(row + 1) * each)?);
-            }
-            Tensor::new(&shape, all)
-        })
+    let of = |t: &Tensor| match t.shape().first() {
+        Some(&n) if n == rows => rows_of_tensor(t, chosen),
+        _ => Some(t.clone()),
     };
     let lost = || Error::Spec("a row has lost its elements".to_owned());
     tensors.iter().map(|t| of(t).ok_or_else(lost)).collect()
+}
+
+/// Some rows of a tensor, in the order given; `None` where it has no rows or too few.
+pub(crate) fn rows_of_tensor(t: &Tensor, chosen: &[usize]) -> Option<Tensor> {
+    let mut shape = t.shape().to_vec();
+    let each: usize = shape.get(1..)?.iter().product();
+    *shape.first_mut()? = chosen.len();
+    each_type!(t.data(), Buffer, v => {
+        let mut all = Vec::with_capacity(chosen.len() * each);
+        for &row in chosen {
+            all.extend_from_slice(v.get(row * each..(row + 1) * each)?);
+        }
+        Tensor::new(&shape, all)
+    })
 }

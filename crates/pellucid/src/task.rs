@@ -1,7 +1,7 @@
 //! One batch explained by a plan: baselines and chosen elements are fed, results are put in order.
 
 use pellucid_engine::{Control, Points};
-use pellucid_graph::{Buffer, Tensor, View, each_type};
+use pellucid_graph::{Buffer, Tensor, View};
 
 use crate::compiled::Along;
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ impl Task<'_> {
         let mut mean: Option<Explanation> = None;
         for sample in 0..count {
             for (&i, all) in several.iter().zip(&samples) {
-                given[i] = Some(repeat_row(all, sample, rows).ok_or_else(shapeless)?);
+                given[i] = Some(refine::rows_of_tensor(all, &vec![sample; rows]).ok_or_else(shapeless)?);
             }
             let one = self.explain_once(&given)?;
             mean = Some(match mean {
@@ -344,19 +344,6 @@ fn top_two(row: &[f64]) -> (usize, usize) {
         }
     }
     (best, second)
-}
-
-/// One row of a tensor, so many times.
-fn repeat_row(t: &Tensor, row: usize, count: usize) -> Option<Tensor> {
-    let mut shape = t.shape().to_vec();
-    let each: usize = shape.get(1..)?.iter().product();
-    *shape.first_mut()? = count;
-    each_type!(t.data(), Buffer, v => {
-        let row = v.get(row * each..(row + 1) * each)?;
-        let mut all = Vec::with_capacity(count * each);
-        (0..count).for_each(|_| all.extend_from_slice(row));
-        Tensor::new(&shape, all)
-    })
 }
 
 /// Writes a target's values, `each` for a row, beside those of the others.
