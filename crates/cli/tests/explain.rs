@@ -254,10 +254,22 @@ fn a_delta_above_the_limit_has_its_own_code() {
         "--output",
         "out.csv",
     ]);
-    ran.refused(5, &["row", "more nodes"]);
+    ran.refused(5, &["row", "; more nodes, a tolerance or float64 may bring that down"]);
     // What fails can be looked at.
     assert_eq!(fields(&place.read("out.csv")).len(), 1 + ROWS);
     place.refuses(&["--method", "saliency", "--max-delta", "1"], 2, &["no delta"]);
+    // The advice names what the method takes and the request has not.
+    for (arguments, advice) in [
+        (&["--nodes", "2", "--precision", "float64"][..], "; more nodes or a tolerance may"),
+        (&["--tolerance", "0.1"], "; a smaller tolerance or float64 may"),
+        (
+            &["--method", "layer_conductance", "--layer", "relu0", "--nodes", "2"],
+            "; more nodes or float64 may",
+        ),
+        (&["--method", "deep_lift"], "; float64 may"),
+    ] {
+        place.refuses(&[arguments, &["--max-delta", "1e-15"]].concat(), 5, &[advice]);
+    }
 }
 
 #[test]

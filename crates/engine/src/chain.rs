@@ -78,6 +78,11 @@ impl<'a> Link<'a> {
         let [output] = *outputs else { return None };
         Some(Self { name, inputs, output, along: graph.shape(output).len() })
     }
+
+    /// Whether its output takes several blocks.
+    pub(crate) fn is_large(&self, graph: &Graph) -> bool {
+        graph.fact(self.output).len() > BLOCK
+    }
 }
 
 /// Which steps run together with one, and how their values are cut.
@@ -161,9 +166,8 @@ impl Group {
             }
         }
         members.sort_unstable();
-        let largest =
-            members.iter().filter_map(|&m| Some(graph.fact(links[m].as_ref()?.output).len())).max()?;
-        (members.len() > 1 && largest > BLOCK).then_some(Self { members, cut })
+        let is_large = members.iter().filter_map(|&m| links[m].as_ref()).any(|l| l.is_large(graph));
+        (members.len() > 1 && is_large).then_some(Self { members, cut })
     }
 }
 

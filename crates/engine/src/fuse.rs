@@ -323,6 +323,10 @@ fn make_chains(graph: &Graph, steps: &mut [Option<Draft>]) {
     let producers: HashMap<ValueId, usize> = made.collect();
     let links = steps.iter().map(|s| s.as_ref().and_then(|s| s.link(graph)));
     let mut links: Vec<Option<Link<'_>>> = links.collect();
+    // No group is worth its blocks then; looking for them is what takes longest to plan many small steps.
+    if !links.iter().flatten().any(|l| l.is_large(graph)) {
+        return;
+    }
     let mut chains = Vec::new();
     for last in (0..steps.len()).rev() {
         let producer = |v| producers.get(&v).copied();

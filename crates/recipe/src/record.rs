@@ -180,17 +180,31 @@ impl Record {
         let share = completeness.missed()?;
         let why = match self.computed.spec.method {
             pellucid::Method::DeepLift { .. } => {
-                "the rules of this method leave that out where they do not hold"
+                "the rules of this method leave that out where they do not hold".to_owned()
             }
-            _ => {
-                "more nodes bring that down, unless the model goes in steps (bins, thresholds), which no gradient sees; \
-                 feature_ablation does"
-            }
+            _ => format!(
+                "{} may bring that down, unless the model goes in steps (bins, thresholds), which no gradient sees; \
+                 feature_ablation does",
+                listed_or(&self.remedies())
+            ),
         };
         Some(format!(
             "over all rows the attributions miss {:.0} % of F(x) − F(baseline): {why}",
             100.0 * share
         ))
+    }
+
+    /// Which of the method's arguments bring its sums nearer to completeness.
+    fn remedies(&self) -> Vec<&'static str> {
+        let taken = self.computed.spec.method.info().arguments();
+        let takes = |name: &str| taken.iter().any(|argument| argument == name);
+        match self.request.tolerance {
+            Some(_) => vec!["a smaller tolerance"],
+            None => [("n_steps", "more nodes"), ("tolerance", "a tolerance")]
+                .into_iter()
+                .filter_map(|(argument, remedy)| takes(argument).then_some(remedy))
+                .collect(),
+        }
     }
 
     /// An error where rows are above the request's tolerance.
@@ -207,12 +221,16 @@ impl Record {
         if found.above == 0 {
             return Ok(());
         }
+        let mut remedies = self.remedies();
+        if self.request.precision == Precision::Float32 {
+            remedies.push("float64");
+        }
         let (worst, advice) = match found.max_relative {
-            Some(worst) if self.request.tolerance.is_some() => {
-                (format!("{worst:.3e}"), "; a smaller tolerance or float64 brings it down")
+            Some(worst) if remedies.is_empty() => (format!("{worst:.3e}"), String::new()),
+            Some(worst) => {
+                (format!("{worst:.3e}"), format!("; {} may bring that down", listed_or(&remedies)))
             }
-            Some(worst) => (format!("{worst:.3e}"), "; more nodes, a tolerance or float64 bring it down"),
-            None => ("beyond measure".to_owned(), ""),
+            None => ("beyond measure".to_owned(), String::new()),
         };
         Err(ErrorKind::Check(format!(
             "{} of {} sums are off by more than {tolerance:e} of F(x) − F(baseline); the worst, in row {}, by {worst}{advice}",
@@ -221,6 +239,14 @@ impl Record {
             found.worst_row.unwrap_or_default()
         ))
         .into())
+    }
+}
+
+/// `a, b or c`.
+fn listed_or(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 
