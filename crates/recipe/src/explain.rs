@@ -68,8 +68,8 @@ pub fn explain(
     let explains_output = !matches!(method, pellucid::Method::LayerActivation { .. });
     // Reading, computing and writing go on at the same time, a part apart.
     let (done, ready) = std::thread::scope(|scope| {
-        let (to_worker, chunks) = sync_channel(1);
-        let (to_sink, parts) = sync_channel(1);
+        let (to_worker, chunks) = sync_channel(0);
+        let (to_sink, parts) = sync_channel(0);
         scope.spawn(move || {
             while let Some(chunk) = reader.next_chunk().transpose() {
                 let failed = chunk.is_err();

@@ -3,6 +3,7 @@
 //! A row group holds its columns one behind the other, and the writer notes some 20 kB of each group until the end. So groups are large, and their
 //! rows wait in a file.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
@@ -23,15 +24,53 @@ const GROUP_VALUES: usize = 1 << 22;
 const MEMORY_VALUES: usize = 1 << 15;
 /// The bytes of a dictionary, from which on a column does without; until then its pages wait in memory.
 const DICTIONARY: usize = 1 << 16;
+/// The rows of a page, which is held twice while it is compressed.
+const PAGE: usize = 1 << 13;
 
 pub(super) struct ParquetSink {
     writer: SerializedFileWriter<Output>,
-    /// The batches of the next row group, in memory or, where they are many, in a file.
-    waiting: Vec<Batch>,
-    spool: Option<Spool>,
+    waiting: Waiting,
     values: usize,
     /// Whether rows were lost on the way; then nothing more is written.
     broken: bool,
+}
+
+/// The batches of the next row group.
+enum Waiting {
+    Memory(Vec<Batch>),
+    File(Spool),
+}
+
+impl Waiting {
+    fn push(&mut self, batch: &Batch) -> std::io::Result<()> {
+        match self {
+            Self::Memory(batches) => batches.push(batch.clone()),
+            Self::File(spool) => spool.push(batch)?,
+        }
+        Ok(())
+    }
+
+    fn batches(&self) -> usize {
+        match self {
+            Self::Memory(batches) => batches.len(),
+            Self::File(spool) => spool.batches(),
+        }
+    }
+
+    fn column(&mut self, batch: usize, column: usize) -> std::io::Result<Cow<'_, Column>> {
+        match self {
+            Self::Memory(batches) => Ok(Cow::Borrowed(&batches[batch].columns()[column])),
+            Self::File(spool) => spool.column(batch, column).map(Cow::Owned),
+        }
+    }
+
+    fn clear(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Memory(batches) => batches.clear(),
+            Self::File(spool) => spool.clear()?,
+        }
+        Ok(())
+    }
 }
 
 impl ParquetSink {
@@ -55,6 +94,7 @@ impl ParquetSink {
         // Indices of pages would be held until the end, for files that are read whole.
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
+            .set_data_page_row_count_limit(PAGE)
             .set_dictionary_page_size_limit(DICTIONARY)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true);
@@ -67,7 +107,7 @@ impl ParquetSink {
         }
         let writer = SerializedFileWriter::new(output, Arc::new(root), Arc::new(properties.build()))
             .map_err(failed)?;
-        Ok(Self { writer, waiting: Vec::new(), spool: None, values: 0, broken: false })
+        Ok(Self { writer, waiting: Waiting::Memory(Vec::new()), values: 0, broken: false })
     }
 
     pub(super) fn write(&mut self, batch: &Batch) -> Result<()> {
@@ -77,15 +117,17 @@ impl ParquetSink {
     }
 
     fn gather(&mut self, batch: &Batch) -> Result<()> {
-        self.values = self.values.saturating_add(batch.rows().saturating_mul(batch.columns().len()));
-        match &mut self.spool {
-            Some(spool) => spool.push(batch)?,
-            None => self.waiting.push(batch.clone()),
+        if batch.rows() == 0 {
+            return Ok(());
         }
-        if self.spool.is_none() && self.values >= MEMORY_VALUES {
+        self.values = self.values.saturating_add(batch.rows().saturating_mul(batch.columns().len()));
+        self.waiting.push(batch)?;
+        if self.values >= MEMORY_VALUES
+            && let Waiting::Memory(batches) = &self.waiting
+        {
             let mut spool = Spool::new(self.writer.inner().spare_file()?);
-            self.waiting.drain(..).try_for_each(|batch| spool.push(&batch))?;
-            self.spool = Some(spool);
+            batches.iter().try_for_each(|batch| spool.push(batch))?;
+            self.waiting = Waiting::File(spool);
         }
         if self.values >= GROUP_VALUES { self.flush() } else { Ok(()) }
     }
@@ -97,21 +139,14 @@ impl ParquetSink {
         let mut group = self.writer.next_row_group().map_err(failed)?;
         let mut place = 0;
         while let Some(mut writer) = group.next_column().map_err(failed)? {
-            for batch in self.waiting.iter().filter(|b| b.rows() > 0) {
-                write_column(writer.untyped(), &batch.columns()[place])?;
-            }
-            if let Some(spool) = &mut self.spool {
-                for batch in 0..spool.batches() {
-                    write_column(writer.untyped(), &spool.column(batch, place)?)?;
-                }
+            for batch in 0..self.waiting.batches() {
+                write_column(writer.untyped(), &*self.waiting.column(batch, place)?)?;
             }
             writer.close().map_err(failed)?;
             place += 1;
         }
         group.close().map_err(failed)?;
-        self.waiting.clear();
-        self.spool.as_mut().map_or(Ok(()), Spool::clear)?;
-        Ok(())
+        Ok(self.waiting.clear()?)
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
