@@ -436,7 +436,7 @@ fn inspect_shows_units_and_embeddings() {
     let text = place.run(&["inspect", &encoder]).stdout;
     for word in [
         "recognised units: 2 Attention, 2 Gelu, 4 LayerNormalization",
-        "from ids, at the output of its embedding words",
+        "from ids, at the output of words",
         "at any layer",
         "LayerNormalization (9 nodes)",
         "[N, 10, 16]",

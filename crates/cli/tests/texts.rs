@@ -39,7 +39,7 @@ fn explained(place: &Place, arguments: &[&str]) -> Vec<serde_json::Value> {
     let ran = place.run(&[&["explain", "text.onnx", "texts.jsonl"], arguments].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("explained: ids from its embedding words on; held fixed: mask"),
+        ran.stderr.contains("explained: ids from the output of words on; held fixed: mask"),
         "{}",
         ran.stderr
     );
@@ -127,7 +127,7 @@ fn arrays_of_ids_are_folded_to_tokens() {
     }
     let ran = place.run(&["explain", "text.onnx", "texts.safetensors"]);
     assert!(
-        ran.stdout.contains("explained: ids from its embedding words on; held fixed: mask"),
+        ran.stdout.contains("explained: ids from the output of words on; held fixed: mask"),
         "{}",
         ran.stdout
     );

@@ -104,7 +104,7 @@ pub enum ErrorKind {
     },
     /// Rows of a batch influence each other.
     #[error(
-        "node {node} ({}) mixes the rows of a batch: {reason}; such a model is run one row at a time, with a tile of 1, if its rows lie along the first axis and the file leaves their number open",
+        "node {node} ({}) mixes the rows of a batch: {reason}; with a tile of 1 such a model is run one row at a time, if the file leaves their number open; rows lie along the first axis of every input: a model that has them along another is exported with batch_first=True, or with a Transpose behind the input",
         of_opset(operator, *opset)
     )]
     RowsMix {

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod build;
 #[cfg(test)]
 mod cases;
+mod counted;
 pub mod differentiate;
 pub mod emit;
 pub mod error;

@@ -226,16 +226,20 @@ impl Network {
                 self.of_module(base, wants_input).or_else(|| self.of_weights(base).filter(|_| wants_input))
             }
         };
+        if let (true, Some(taken)) = (wants_input, found)
+            && let Some(front) = self.merged_in_front(base, node, taken)
+        {
+            let hint = format!(
+                "; the exporter merged {front} into {base}, and what both together read is {front}:input"
+            );
+            return Err(ErrorKind::UnknownName { name: name.to_owned(), hint }.into());
+        }
         found.ok_or_else(|| ErrorKind::UnknownName { name: name.to_owned(), hint: self.hint(base) }.into())
     }
 
     /// What a module takes from the rest of the network, first, or gives to it, last. Sizes that are passed along do not count.
     fn of_module(&self, path: &str, wants_input: bool) -> Option<usize> {
-        let is_inside = |n: &NetworkNode| {
-            n.module
-                .as_deref()
-                .is_some_and(|m| m == path || m.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
-        };
+        let is_inside = |n: &NetworkNode| n.module.as_deref().is_some_and(|m| is_within(m, path));
         let inside: Vec<&NetworkNode> = self.nodes.iter().filter(|n| is_inside(n)).collect();
         let made: HashSet<usize> = inside.iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
         let fixed = self.independent_of_elements();
@@ -248,6 +252,21 @@ impl Network {
         read.extend(&self.outputs);
         let given = || inside.iter().rev().flat_map(|n| n.outputs.iter().flatten().copied());
         given().find(|o| read.contains(o) && !fixed[*o]).or_else(|| given().next())
+    }
+
+    /// The module that the exporter merged into the front of another, so that what lay between them is not computed: the node that takes the
+    /// other's input reads its weights, and no node is left of it.
+    fn merged_in_front(&self, path: &str, node: Option<&NetworkNode>, taken: usize) -> Option<&str> {
+        let own = |n: &&NetworkNode| n.module.as_deref().is_some_and(|m| is_within(m, path));
+        let reads = |n: &&NetworkNode| n.inputs.contains(&Some(taken));
+        let node = node.or_else(|| self.nodes.iter().filter(own).find(reads))?;
+        let path = node.module.as_deref().filter(|m| !is_within(m, path)).unwrap_or(path);
+        let constants =
+            node.inputs.iter().flatten().map(|&i| &self.symbols[i]).filter(|s| s.constant.is_some());
+        let owners = constants.filter_map(|s| s.name.rsplit_once('.')).map(|(owner, _)| owner);
+        let is_gone =
+            |m: &str| !self.nodes.iter().filter_map(|n| n.module.as_deref()).any(|n| is_within(n, m));
+        owners.into_iter().find(|m| !is_within(m, path) && !is_within(path, m) && is_gone(m))
     }
 
     /// What the first node that reads a weight of a module reads beside it.
@@ -300,6 +319,11 @@ impl Network {
         let names: Vec<&str> = close.into_iter().take(3).map(|(_, n)| n).collect();
         if names.is_empty() { String::new() } else { format!("; close: {}", names.join(", ")) }
     }
+}
+
+/// Whether a module is another or lies inside it.
+fn is_within(module: &str, other: &str) -> bool {
+    module.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Levenshtein's distance, of names of up to 200 characters.

@@ -73,7 +73,7 @@ pub struct InputUse {
     pub name: String,
     /// Whether it was explained, or brought to the baseline on the way to a layer; else it was held fixed.
     pub explained: bool,
-    /// For an input of ids, the layers at whose outputs attribution started: its embeddings.
+    /// For an input of ids, the layers at whose outputs attribution started: its embeddings; for other whole numbers where they become floats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embeddings: Vec<String>,
 }
@@ -83,7 +83,7 @@ pub struct InputUse {
 pub struct Source {
     /// The input's name, or the layer's.
     pub name: String,
-    /// For an input of ids, the layer at whose output attribution started: its embedding.
+    /// For an input of ids, the layer at whose output attribution started: its embedding; for other whole numbers where they become floats.
     pub embedding: Option<String>,
     /// The shape of the attributions that belong to one id: that of a row of the embedding's table; empty elsewhere.
     pub vector: Vec<usize>,

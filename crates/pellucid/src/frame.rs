@@ -89,12 +89,12 @@ impl Setup<'_> {
     /// The same, with composites that are neither affine nor elementwise replaced by their bodies where `open` says so.
     pub(crate) fn frame_with(&self, rows: usize, open: bool) -> Result<Frame> {
         let network = self.model.network();
-        let how = self.model.specialisation(self.inputs, rows, self.spec.precision);
+        let how = |rows| self.model.specialisation(self.inputs, rows, self.spec.precision);
         let mut wanted: Vec<usize> = self.layer.into_iter().collect();
         if !self.spec.targets.is_empty() {
             wanted.push(self.output);
         }
-        let mut specialised = network.specialise(&how, &wanted)?;
+        let mut specialised = network.specialise_rows(how, rows, &wanted)?;
         // A composite that only runs through its body is its body from here on, or the derivative would compute that once more.
         let whole = |n: &pellucid_graph::Node| {
             let kind = || n.op.kind(&vec![true; n.inputs.len()]);

@@ -170,9 +170,8 @@ impl Model {
             return Ok(ready);
         }
         let attempt = |rows: usize| {
-            let specialised =
-                self.network.specialise(&self.specialisation(inputs, rows, precision), symbols)?;
-            let graph = specialised.graph;
+            let how = |rows| self.specialisation(inputs, rows, precision);
+            let graph = self.network.specialise_rows(how, rows, symbols)?.graph;
             let before = forward_stage(&self.network, &graph)?;
             let shapes = graph.outputs().iter().map(|o| graph.shape(*o).to_vec()).collect();
             let results = (0..symbols.len()).map(Yield::Before).collect();
@@ -279,7 +278,8 @@ impl Model {
         for (i, tensor) in inputs.iter().enumerate() {
             if let Some(rows) = tensor.shape().first().filter(|&&n| n != count) {
                 let message = format!(
-                    "it has {rows} rows, the first input {count}; rows lie along the first axis of every input"
+                    "it has {rows} rows, the first input {count}; rows lie along the first axis of every input: a model that has them along another is exported \
+                     with a Transpose behind the input, and what is the same for all rows is a constant of the file"
                 );
                 return Err(Error::Input { name: names[i].to_owned(), message });
             }

@@ -80,10 +80,11 @@ pub enum Role {
     /// By its type: floats are explained, and integers that name rows of an embedding's table, from the embedding's output on; everything
     /// else is held fixed, and so are `token_type_ids`, `segment_ids` and `position_ids` beside other explained inputs. Methods that only
     /// replace values explain every input of a model without embeddings; those that walk a line between a layer's values also bring to its
-    /// baseline whatever input has one of its own.
+    /// baseline whatever input has one of its own. Where a model has neither floats nor embeddings, whole numbers that it turns into floats, such as
+    /// pixels, are explained from these floats on.
     #[default]
     Automatic,
-    /// Explained.
+    /// Explained; whole numbers that no embedding takes from the floats on that the model turns them into.
     Explained,
     /// Held as it is: neither explained nor brought to a baseline.
     Fixed,

@@ -1,4 +1,5 @@
-//! Where attribution starts: which inputs of the model are explained, and for inputs of ids the outputs of their embeddings.
+//! Where attribution starts: which inputs of the model are explained, for inputs of ids the outputs of their embeddings, and for whole numbers
+//! that are turned into floats those floats.
 
 use pellucid_graph::{Attribute, DType, Graph, Node, ValueId};
 
@@ -45,20 +46,23 @@ const EACH: [&str; 22] = [
 pub(crate) struct Start {
     /// The input that it belongs to.
     pub(crate) input: usize,
-    /// The input itself, or the output of its embedding.
+    /// The input itself, the output of its embedding, or the floats that it becomes.
     pub(crate) value: ValueId,
     pub(crate) embedding: Option<Embedding>,
 }
 
-/// A table from which an input's ids take rows.
+/// A table from which an input's ids take rows, or where its whole numbers become floats.
 #[derive(Clone, Debug)]
 pub(crate) struct Embedding {
     pub(crate) layer: String,
-    /// The shape of a row of the table.
+    /// The shape of a row of the table; empty for floats.
     pub(crate) vector: Vec<usize>,
     /// The ids as the table is asked for them.
     pub(crate) ids: ValueId,
 }
+
+/// The shape that each element of an input gets, and the elements.
+type Opened = (Vec<usize>, ValueId);
 
 /// How a method treats inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +107,13 @@ impl Setup<'_> {
             (0..frame.inputs.len()).map(|i| self.embeddings(frame, &read, i)).collect();
         let embeds = found.iter().any(|f| !f.is_empty());
         let way = self.way();
+        let counts = |i: usize| {
+            if embeds || way == Way::Replaces { Vec::new() } else { self.as_floats(frame, &read, i) }
+        };
         let mut list = Vec::new();
         let mut beside = Vec::new();
+        // What whole numbers become, where nothing else can be explained and each of those inputs becomes floats.
+        let mut counted = Some(Vec::new());
         for (i, embeddings) in found.into_iter().enumerate() {
             let value = frame.inputs[i];
             let dtype = graph.fact(value).dtype;
@@ -121,19 +130,26 @@ impl Setup<'_> {
                 _ if embedded => list.extend(embeddings),
                 Role::Automatic if way == Way::Replaces && !embeds => list.push(itself),
                 Role::Automatic if way == Way::Layer && self.own_baseline(i).is_some() => list.push(itself),
-                Role::Automatic => {}
+                Role::Automatic => match (counts(i), &mut counted) {
+                    (floats, Some(all)) if !floats.is_empty() => all.extend(floats),
+                    _ => counted = None,
+                },
                 Role::Explained if way != Way::Gradient => list.push(itself),
                 Role::Explained => {
-                    return Err(self.refusal(format!(
-                        "its input {:?} is of {dtype} and {}; hold it fixed, use feature_ablation, or a layer method",
-                        names[i],
-                        why_not_embedded(graph, value)
-                    )));
+                    let floats = counts(i);
+                    if floats.is_empty() {
+                        return Err(self.refusal(format!(
+                            "its input {:?} is of {dtype} and {}; hold it fixed, use feature_ablation, or a layer method",
+                            names[i],
+                            why_not_embedded(graph, value)
+                        )));
+                    }
+                    list.extend(floats);
                 }
             }
         }
         if list.is_empty() {
-            list = beside;
+            list = if beside.is_empty() { counted.unwrap_or_default() } else { beside };
         }
         // A layer's values and their gradient start at no input.
         if list.is_empty() && (way != Way::Layer || self.spec.method.info().has_baseline) {
@@ -181,16 +197,12 @@ impl Setup<'_> {
         if !is_integer(graph.fact(x).dtype) {
             return Vec::new();
         }
-        let moved = self.embeddings_by(frame, read, input, |node, same| {
-            let moves = MOVES.contains(&node.op.definition().name)
-                && node.outputs.iter().all(|o| is_integer(graph.fact(*o).dtype));
-            moves && node.inputs.first().copied().flatten().is_some_and(|v| same[v.index()])
-        });
+        let moved = self.starts_by(frame, read, input, table_and_ids, |node, same| moves(graph, node, same));
         // What only replaces values may as well replace the ids.
         if !moved.is_empty() || self.way() == Way::Replaces {
             return moved;
         }
-        self.embeddings_by(frame, read, input, |node, same| {
+        self.starts_by(frame, read, input, table_and_ids, |node, same| {
             let is_same = |v: ValueId| same[v.index()];
             EACH.contains(&node.op.definition().name)
                 && node.present().any(is_same)
@@ -202,12 +214,27 @@ impl Setup<'_> {
         })
     }
 
-    /// The embeddings that are asked for an input, or for what nodes make of it that hand it on.
-    fn embeddings_by(
+    /// The floats that an input of whole numbers is turned into, element by element.
+    fn as_floats(&self, frame: &Frame, read: &[bool], input: usize) -> Vec<Start> {
+        let graph: &Graph = &frame.b;
+        if !is_integer(graph.fact(frame.inputs[input]).dtype) {
+            return Vec::new();
+        }
+        // Attributions lie where the elements do.
+        let stays = |node: &Node| matches!(node.op.definition().name, "Cast" | "Identity");
+        self.starts_by(frame, read, input, cast_to_floats, |node, same| {
+            stays(node) && moves(graph, node, same)
+        })
+    }
+
+    /// The nodes that open an input, as `opens` says of one with the shape that each element gets and what it opens, or what nodes make of the input
+    /// that hand it on.
+    fn starts_by(
         &self,
         frame: &Frame,
         read: &[bool],
         input: usize,
+        opens: fn(&Graph, &Node) -> Option<Opened>,
         hands_on: impl Fn(&Node, &[bool]) -> bool,
     ) -> Vec<Start> {
         let (graph, x): (&Graph, ValueId) = (&frame.b, frame.inputs[input]);
@@ -215,12 +242,11 @@ impl Setup<'_> {
         same[x.index()] = true;
         let mut found = Vec::new();
         for node in graph.nodes() {
-            if let Some((table, ids)) = table_and_ids(graph, node).filter(|(_, ids)| same[ids.index()]) {
+            if let Some((vector, ids)) = opens(graph, node).filter(|(_, ids)| same[ids.index()]) {
                 let value = node.outputs[0];
                 if !read[value.index()] {
                     continue;
                 }
-                let vector = graph.shape(table)[1..].to_vec();
                 let layer = self.layer_called(graph, node, value);
                 found.push(Start { input, value, embedding: Some(Embedding { layer, vector, ids }) });
             } else if hands_on(node, &same) {
@@ -281,12 +307,26 @@ fn read(frame: &Frame) -> Vec<bool> {
     found
 }
 
-/// For a node that takes rows of a constant table of floats: the table and the ids.
-fn table_and_ids(graph: &Graph, node: &Node) -> Option<(ValueId, ValueId)> {
+/// Whether a node hands whole numbers on as they are.
+fn moves(graph: &Graph, node: &Node, same: &[bool]) -> bool {
+    MOVES.contains(&node.op.definition().name)
+        && node.outputs.iter().all(|o| is_integer(graph.fact(*o).dtype))
+        && node.inputs.first().copied().flatten().is_some_and(|v| same[v.index()])
+}
+
+/// For a node that takes rows of a constant table of floats: the shape of a row, and the ids.
+fn table_and_ids(graph: &Graph, node: &Node) -> Option<Opened> {
     let &[Some(table), Some(ids)] = node.inputs.as_slice() else { return None };
     let first = matches!(node.op.attributes().get("axis"), None | Some(Attribute::Int(0)));
     let rows = graph.constant(table).is_some_and(|t| t.dtype().is_float() && !t.shape().is_empty());
-    (node.op.definition().name == "Gather" && first && rows).then_some((table, ids))
+    let is_taken = node.op.definition().name == "Gather" && first && rows;
+    is_taken.then(|| (graph.shape(table)[1..].to_vec(), ids))
+}
+
+/// For a node that turns whole numbers into floats: no shape of their own, and the numbers.
+fn cast_to_floats(graph: &Graph, node: &Node) -> Option<Opened> {
+    let (&[Some(x)], &[y]) = (node.inputs.as_slice(), node.outputs.as_slice()) else { return None };
+    (node.op.definition().name == "Cast" && graph.fact(y).dtype.is_float()).then(|| (Vec::new(), x))
 }
 
 /// Why attribution cannot start behind an input that is not of floats: what it becomes floats in.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{control, every_method, explain, method, pool, seeded, seeded_rows, spec};
 use pellucid::graph::{DType, Dim, Network, Tensor, ops};
-use pellucid::{Baseline, Batch, METHODS, Method, Model, Scale, Spec, Target};
+use pellucid::{Baseline, Batch, METHODS, Method, Model, Precision, Scale, Spec, Target};
 
 fn methods() -> Vec<Spec> {
     let asked = |m: Method| Spec { layer: m.info().has_layer.then(|| "linear1".to_owned()), ..Spec::new(m) };
@@ -70,6 +70,58 @@ fn deep_lift_is_complete_through_products_quotients_and_softmax() {
     let asked = Spec { baseline: Baseline::Scalar(0.3), ..spec(method(r#"{"name": "deep_lift"}"#)) };
     let delta = explain(&model, &asked, &batch).check.unwrap().delta;
     assert!(delta[0].iter().all(|d| d.abs() < 1e-12), "product and quotient: {delta:?}");
+}
+
+/// x [batch, 3], and its number of rows.
+fn with_its_count() -> (Network, usize, usize) {
+    let mut n = Network::new();
+    let x = n.add_input("x", DType::F32, &[Dim::Symbol("batch".into()), Dim::Fixed(3)]).unwrap();
+    let shape = n.add_node("shape", ops::Shape { start: 0, end: None }, &[x], "shape").unwrap();
+    let first = n.add_constant("first", Tensor::scalar(0i64)).unwrap();
+    let count = n.add_node("pick", ops::Gather { axis: 0 }, &[shape, first], "count").unwrap();
+    (n, x, count)
+}
+
+#[test]
+fn what_depends_on_the_number_of_rows_is_refused_by_name() {
+    let batch_dim = Dim::Symbol("batch".into());
+    let (mut n, x, count) = with_its_count();
+    let count = n.add_node("cast", ops::Cast { to: DType::F32 }, &[count], "rows").unwrap();
+    let y = n.add_node("mean", ops::Div, &[x, count], "y").unwrap();
+    n.add_output(y, DType::F32, &[batch_dim.clone(), Dim::Fixed(3)]);
+    let divided = Model::from_network(n).unwrap();
+    // A shape that is made of it is the same network for any number of rows.
+    let (mut n, x, count) = with_its_count();
+    let axis = n.add_constant("axis", Tensor::vector(vec![0i64])).unwrap();
+    let count = n.add_node("unsqueeze", ops::Unsqueeze, &[count, axis], "rows").unwrap();
+    let rest = n.add_constant("rest", Tensor::vector(vec![3i64, 1])).unwrap();
+    let shape = n.add_node("join", ops::Concat { axis: 0 }, &[count, rest], "new").unwrap();
+    let y = n.add_node("reshape", ops::Reshape { allow_zero: false }, &[x, shape], "y").unwrap();
+    n.add_output(y, DType::F32, &[batch_dim, Dim::Fixed(3), Dim::Fixed(1)]);
+    let reshaped = Model::from_network(n).unwrap();
+    for rows in [1, 4, 70] {
+        let x = seeded_rows(rows, 3, 1);
+        let run = |model: &Model| {
+            model
+                .run(std::slice::from_ref(&x), Precision::Float32, None, &control(&pool(1)))
+                .map(|y| bits(&y[0]))
+        };
+        assert_eq!(run(&reshaped).unwrap(), bits(&x), "{rows}");
+        let asked = Spec { targets: vec![Target::Class(0)], ..spec(method(r#"{"name": "saliency"}"#)) };
+        let explained = divided.explain(&asked, &Batch::new(vec![x.clone()]), &control(&pool(1)));
+        if rows == 1 {
+            assert_eq!(run(&divided).unwrap(), bits(&x));
+            assert!(explained.is_ok());
+            continue;
+        }
+        for error in [run(&divided).unwrap_err(), explained.unwrap_err()] {
+            let error = error.to_string();
+            assert!(
+                error.contains("node mean") && error.contains("depends on the number of rows"),
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -508,31 +508,72 @@ fn a_category_for_each_row_is_replaced_where_nothing_else_may_stand() {
     }
 }
 
+fn as_floats(integers: &Tensor) -> Tensor {
+    let values = integers.to_f64().unwrap().iter().map(|&v| v as f32).collect();
+    Tensor::new(integers.shape(), values).unwrap()
+}
+
+/// x [batch, 3] of integers, of which only the signs are read.
+fn signs() -> Model {
+    let mut n = Network::new();
+    let x = n.add_input("x", DType::I64, &[symbol("batch"), Dim::Fixed(3)]).unwrap();
+    let zero = n.add_constant("zero", Tensor::vector(vec![0i64])).unwrap();
+    let above = n.add_node("above", ops::Greater, &[x, zero], "above").unwrap();
+    let signs = n.add_node("counted", ops::Cast { to: DType::F32 }, &[above], "counted").unwrap();
+    head(&mut n, signs, 3, symbol("batch"));
+    Model::from_network(n).unwrap()
+}
+
 #[test]
-fn ids_that_no_embedding_takes_are_refused_with_what_to_do() {
-    let model = two_inputs(DType::I64);
-    let batch = Batch::new(vec![floats(&[2, 4], 1), ids(&[2, 3], 3, 1)]);
+fn ids_that_nothing_opens_are_refused_with_what_to_do() {
+    let model = signs();
+    let batch = Batch::new(vec![ids(&[2, 3], 3, 1)]);
     for info in METHODS.iter().filter(|m| !m.has_layer && m.name != "feature_ablation") {
-        let asked = Spec {
-            inputs: [("y".to_owned(), InputSpec::explained())].into(),
-            ..spec(method(&format!("{{\"name\": \"{}\"}}", info.name)))
-        };
-        let error = model.explain(&asked, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
-        for part in
-            [info.title, "\"y\" is of int64", "Cast (node \"counted\")", "hold it fixed", "feature_ablation"]
-        {
-            assert!(error.contains(part), "{error:?} does not say {part:?}");
-        }
-        let only_x_fixed = Spec { inputs: [("x".to_owned(), InputSpec::fixed())].into(), ..asked };
-        let error =
-            model.explain(&only_x_fixed, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
-        for part in
-            ["\"x\" is held fixed; \"y\" is of int64 and read by no embedding", "use feature_ablation"]
-        {
-            assert!(error.contains(part), "{error:?} does not say {part:?}");
+        for role in [InputSpec::default(), InputSpec::explained()] {
+            let asked = Spec {
+                inputs: [("x".to_owned(), role)].into(),
+                ..spec(method(&format!("{{\"name\": \"{}\"}}", info.name)))
+            };
+            let error =
+                model.explain(&asked, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+            for part in [info.title, "\"x\" is of int64", "Cast (node \"counted\")", "feature_ablation"] {
+                assert!(error.contains(part), "{error:?} does not say {part:?}");
+            }
         }
     }
-    // What only replaces values explains integers as well.
+}
+
+/// Whole numbers that become floats are explained from these on, where that is asked for or nothing else can be.
+#[test]
+fn whole_numbers_are_explained_from_the_floats_that_they_become() {
+    let (model, of_floats) = (two_inputs(DType::I64), two_inputs(DType::F32));
+    let (x, y) = (floats(&[2, 4], 1), ids(&[2, 3], 3, 1));
+    let wide = as_floats(&y);
+    let (batch, same) = (Batch::new(vec![x.clone(), y]), Batch::new(vec![x, wide]));
+    for info in METHODS.iter().filter(|m| !m.has_layer && m.name != "feature_ablation") {
+        for (name, role, sources) in
+            [("y", InputSpec::explained(), &["x", "y"][..]), ("x", InputSpec::fixed(), &["y"])]
+        {
+            let asked = Spec {
+                inputs: [(name.to_owned(), role)].into(),
+                ..spec(method(&format!("{{\"name\": \"{}\"}}", info.name)))
+            };
+            let (found, want) = (explain(&model, &asked, &batch), explain(&of_floats, &asked, &same));
+            assert_eq!(found.sources.iter().map(|s| &*s.name).collect::<Vec<_>>(), sources, "{}", info.name);
+            assert_eq!(found.record.inputs[1].embeddings, ["counted"], "{}", info.name);
+            for (found, want) in found.attributions.iter().zip(&want.attributions) {
+                assert_eq!((found.shape(), bits(found)), (want.shape(), bits(want)), "{}", info.name);
+            }
+        }
+        let alone = explain(&model, &spec(method(&format!("{{\"name\": \"{}\"}}", info.name))), &batch);
+        assert_eq!(alone.sources.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["x"], "{}", info.name);
+    }
+}
+
+#[test]
+fn methods_that_replace_values_explain_integers() {
+    let model = two_inputs(DType::I64);
+    let batch = Batch::new(vec![floats(&[2, 4], 1), ids(&[2, 3], 3, 1)]);
     let asked = Spec {
         inputs: [("y".to_owned(), InputSpec::explained())].into(),
         ..spec(method(r#"{"name": "feature_ablation"}"#))
@@ -571,11 +612,12 @@ fn a_layer_starts_from_the_baselines_of_inputs_without_gradients() {
     let alone = explain(&model, &asked(Role::Automatic, None), &batch);
     assert_eq!(alone.attributions, explain(&model, &asked(Role::Fixed, Some(row)), &batch).attributions);
     assert!(alone.attributions != found.attributions && !alone.record.inputs[1].explained);
-    // Conductance walks a line between inputs, which integers do not have.
+    // Conductance walks a line between inputs: of integers, that of the floats that they become.
     let conductance =
         Spec { method: method(r#"{"name": "layer_conductance"}"#), ..asked(Role::Explained, None) };
-    let error = model.explain(&conductance, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("\"y\" is of int64") && error.contains("hold it fixed"), "{error}");
+    let of_floats = Batch::new(vec![batch.inputs[0].clone(), as_floats(&batch.inputs[1])]);
+    let want = explain(&two_inputs(DType::F32), &conductance, &of_floats);
+    assert_eq!(explain(&model, &conductance, &batch).attributions, want.attributions);
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Record {
         }
         let explained = inputs.iter().filter(|i| i.explained).map(|i| match i.embeddings.as_slice() {
             [] => i.name.clone(),
-            layers => format!("{} from its embedding {} on", i.name, layers.join(" and ")),
+            layers => format!("{} from the output of {} on", i.name, layers.join(" and ")),
         });
         let explained: Vec<String> = explained.collect();
         let fixed: Vec<&str> = inputs.iter().filter(|i| !i.explained).map(|i| i.name.as_str()).collect();

@@ -144,7 +144,7 @@ fn from_inputs(reach: &Reach) -> String {
         if input.embeddings.is_empty() {
             input.name.clone()
         } else {
-            format!("{}, at the output of its embedding {}", input.name, input.embeddings.join(" and "))
+            format!("{}, at the output of {}", input.name, input.embeddings.join(" and "))
         }
     };
     let inputs: Vec<String> = reach.inputs.iter().map(one).collect();

@@ -7,7 +7,7 @@ mod arg;
 mod attend;
 mod bitwise;
 mod composite;
-mod convert;
+pub(crate) mod convert;
 mod convolve;
 mod cosines;
 mod elementwise;

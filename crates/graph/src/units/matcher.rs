@@ -95,9 +95,11 @@ impl<'g> Matcher<'g> {
         self.number(b).map(|n| (a, n))
     }
 
-    /// What a node of a reduction that keeps its axes reduces, and the axes.
+    /// What a reduction that keeps its axes, or gets them back, reduces, and the axes.
     pub(super) fn reduced(self, v: ValueId, op: &str) -> Option<(ValueId, Vec<usize>)> {
-        let node = self.node(v, op)?;
+        // PyTorch's exporter lets go of the axes of a variance and puts them back.
+        let back = self.one(v, "Reshape").or_else(|| self.one(v, "Unsqueeze"));
+        let node = self.node(back.unwrap_or(v), op)?;
         let x = (*node.inputs.first()?)?;
         let (from, to) = (self.graph.shape(x), self.graph.shape(v));
         if from.len() != to.len() {
@@ -113,7 +115,8 @@ impl<'g> Matcher<'g> {
             list => list.iter().map(|&a| if a < 0 { a + rank } else { a } as usize).collect(),
         };
         axes.sort_unstable();
-        Some((x, axes))
+        let kept = from.iter().enumerate().map(|(i, n)| if axes.contains(&i) { 1 } else { *n });
+        kept.eq(to.iter().copied()).then_some((x, axes))
     }
 
     /// What is reduced to a mean over its last axes, and the first of those.

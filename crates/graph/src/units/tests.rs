@@ -205,6 +205,19 @@ fn layer_normalization() {
         b.mul(apart, inverse)
     });
     check("LayerNormalization", |b, x| {
+        // As PyTorch's newer exporter has x.var(-1, unbiased=False, keepdim=True).
+        let level = mean(b, x)?;
+        let apart = b.sub(x, level)?;
+        let square = b.mul(apart, apart)?;
+        let axes = b.integers(&[2]);
+        let variance = b.push(ReduceMean { keep: false, noop_with_empty_axes: false }, &[square, axes])?;
+        let variance = b.reshape(variance, &[2, 3, 1])?;
+        let raised = b.shift(variance, 1e-5)?;
+        let root = b.push(Sqrt, &[raised])?;
+        let inverse = b.push(Reciprocal, &[root])?;
+        b.mul(apart, inverse)
+    });
+    check("LayerNormalization", |b, x| {
         let (root, _) = deviation(b, x, false)?;
         let apart = mean(b, x)?;
         let apart = b.sub(x, apart)?;

@@ -107,6 +107,13 @@ fn a_module_that_was_merged_into_another_has_its_input() {
     let refusal = network.resolve("net.conv").unwrap_err().to_string();
     assert!(refusal.contains("merged it into net.norm") && refusal.contains("net.conv:input"), "{refusal}");
     assert!(network.resolve("net.con:input").is_err());
+    // What lay between the two is not computed; what holds both has its input.
+    let refusal = network.resolve("net.norm:input").unwrap_err().to_string();
+    assert!(
+        refusal.contains("merged net.conv into net.norm") && refusal.contains("net.conv:input"),
+        "{refusal}"
+    );
+    assert_eq!(network.symbols()[network.resolve("net:input").unwrap()].name, "x");
 }
 
 #[test]
