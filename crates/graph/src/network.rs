@@ -237,6 +237,22 @@ impl Network {
         found.ok_or_else(|| ErrorKind::UnknownName { name: name.to_owned(), hint: self.hint(base) }.into())
     }
 
+    /// What a person should know of the value that a name stands for: that a convolution's output is that of a normalization which the exporter
+    /// merged into it. PyTorch's older exporter then gives the weights a name of its own.
+    pub fn note_of(&self, name: &str) -> Option<String> {
+        let path = name.strip_suffix(":output").unwrap_or(name);
+        let node = self.nodes.iter().find(|n| n.module.as_deref() == Some(path) || n.name == path)?;
+        let is_convolution =
+            node.op.as_ref().is_ok_and(|op| matches!(op.definition().name, "Conv" | "ConvTranspose"));
+        let weights = &self.symbols[node.inputs.get(1).copied().flatten()?].name;
+        let is_last = self.resolve(name).ok().is_some_and(|v| node.outputs.contains(&Some(v)));
+        (is_convolution && is_last && weights.starts_with("onnx::Conv")).then(|| {
+            format!(
+                "{path}: the exporter merged the normalization behind it into it; its output is that of both"
+            )
+        })
+    }
+
     /// What a module takes from the rest of the network, first, or gives to it, last. Sizes that are passed along do not count.
     fn of_module(&self, path: &str, wants_input: bool) -> Option<usize> {
         let is_inside = |n: &NetworkNode| n.module.as_deref().is_some_and(|m| is_within(m, path));

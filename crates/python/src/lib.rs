@@ -156,6 +156,11 @@ impl Model {
         self.model.output_names().into_iter().map(str::to_owned).collect()
     }
 
+    /// What a person should know of a layer.
+    fn note_of(&self, layer: Option<&str>) -> Option<String> {
+        self.model.network().note_of(layer?)
+    }
+
     /// Key and value pairs of the file.
     #[getter]
     fn metadata(&self) -> std::collections::BTreeMap<String, String> {

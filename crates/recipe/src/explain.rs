@@ -211,7 +211,9 @@ impl Work<'_> {
                 header
             }
             None => {
-                if let Some(text) = held_fixed(&found.record) {
+                let layer = self.request.layer.as_ref();
+                let note = layer.and_then(|name| self.model.model().network().note_of(name));
+                for text in held_fixed(&found.record).into_iter().chain(note) {
                     activity.listener.notice(&text);
                 }
                 Arc::new(self.header(&found, targets, chunk.table.as_ref())?)

@@ -106,8 +106,12 @@ def specification(
 def explained(
     model: Any, bound: Bound, spec: str, given: list[list[np.ndarray]] | None, feature_mask: Any, depth: int
 ) -> list[dict[str, Any]]:
-    """What the native half finds, with a warning where rows have attributions that are not finite numbers or do not reach a tolerance."""
+    """What the native half finds, with a warning where rows have attributions that are not finite numbers or do not reach a tolerance, and
+    where a layer is not quite what its name says."""
     found = model._native.explain(spec, bound.items, given, bound.masks(feature_mask))
+    note = model._native.note_of(json.loads(spec).get("layer"))
+    if note is not None:
+        warnings.warn(note, UserWarning, stacklevel=depth)
     rows = [np.zeros(len(f["attributions"][0]), bool) for f in found]
     for f, bad in zip(found, rows):
         for a in f["attributions"]:

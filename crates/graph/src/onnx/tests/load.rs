@@ -114,6 +114,25 @@ fn a_module_that_was_merged_into_another_has_its_input() {
         "{refusal}"
     );
     assert_eq!(network.symbols()[network.resolve("net:input").unwrap()].name, "x");
+    assert_eq!(network.note_of("net.norm"), None);
+}
+
+#[test]
+fn a_convolution_that_holds_a_normalization_says_so() {
+    // As PyTorch's older exporter writes it: under the convolution's path, with weights of a new name.
+    let noted = |weights: &str| {
+        let mut m = small();
+        let node = &mut graph(&mut m).node[0];
+        (node.op_type, node.name) = (Some("Conv".to_owned()), Some("/net/net.0/Conv".to_owned()));
+        node.input[1] = weights.to_owned();
+        graph(&mut m).initializer[0].name = Some(weights.to_owned());
+        let network = load(&m).unwrap();
+        assert_eq!(network.symbols()[network.resolve("net.0").unwrap()].name, "h");
+        assert_eq!(network.note_of("net.0:input").or(network.note_of("h")), None);
+        network.note_of("net.0")
+    };
+    assert!(noted("onnx::Conv_42").unwrap().contains("net.0: the exporter merged"));
+    assert_eq!(noted("net.0.weight"), None);
 }
 
 #[test]
