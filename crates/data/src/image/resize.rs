@@ -1,5 +1,7 @@
 //! Resizing as PIL does it: two passes of 8-bit fixed-point convolution, antialiased where a picture shrinks.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::pixels::{Pixels, Size};
@@ -65,7 +67,10 @@ struct Window {
     weights: Vec<i32>,
 }
 
-/// A picture in another size. Values are PIL's bit for bit (`Image.resize`, `reducing_gap=None`).
+/// A picture in another size. Values are those of Pillow 13 bit for bit (`Image.resize`, `reducing_gap=None`).
+///
+/// Pillow before 13 always resizes rows first: where [`downward_first`] holds, it differs by a level or, with filters that
+/// overshoot, by many.
 pub fn resize(picture: &Pixels, to: Size, how: Resampling) -> Result<Pixels> {
     let from = picture.size();
     let pixels = to.width.checked_mul(to.height);
@@ -82,17 +87,34 @@ pub fn resize(picture: &Pixels, to: Size, how: Resampling) -> Result<Pixels> {
     if how == Resampling::Nearest {
         return nearest(picture, to);
     }
-    let channels = picture.channels();
-    let mut data = None;
-    if from.width != to.width {
-        data = Some(across(picture.data(), from, channels, &windows(from.width, to.width, how)));
-    }
-    if from.height != to.height {
-        let source = data.as_deref().unwrap_or(picture.data());
-        let stride = to.width * channels;
-        data = Some(down(source, stride, &windows(from.height, to.height, how)));
-    }
-    Pixels::new(to, channels, data.unwrap_or_default())
+    let turned = if downward_first(from, to) {
+        Size { width: from.width, height: to.height }
+    } else {
+        Size { width: to.width, height: from.height }
+    };
+    Ok(pass(pass(Cow::Borrowed(picture), turned, how)?, to, how)?.into_owned())
+}
+
+/// Whether Pillow 13 resizes columns before rows: the picture loses more than twice as many rows as columns.
+///
+/// Each pass rounds and clips, so the order shows.
+fn downward_first(from: Size, to: Size) -> bool {
+    let lost = |from: usize, to: usize| from as i128 - to as i128;
+    let rows = lost(from.height, to.height);
+    rows > 0 && rows > 2 * lost(from.width, to.width)
+}
+
+/// A picture with one side in another size.
+fn pass(picture: Cow<'_, Pixels>, to: Size, how: Resampling) -> Result<Cow<'_, Pixels>> {
+    let (from, channels) = (picture.size(), picture.channels());
+    let data = if from.width != to.width {
+        across(picture.data(), from, channels, &windows(from.width, to.width, how))
+    } else if from.height != to.height {
+        down(picture.data(), to.width * channels, &windows(from.height, to.height, how))
+    } else {
+        return Ok(picture);
+    };
+    Ok(Cow::Owned(Pixels::new(to, channels, data)?))
 }
 
 fn nearest(picture: &Pixels, to: Size) -> Result<Pixels> {

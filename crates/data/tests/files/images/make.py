@@ -1,6 +1,6 @@
 """Writes the pictures of this folder, and what PIL makes of them, for tests/images.rs.
 
-Needs numpy and pillow. Expected values are PIL's, whatever Pellucid does.
+Needs numpy and pillow 13.0.0. Expected values are PIL's, whatever Pellucid does.
 """
 
 import io
@@ -52,6 +52,9 @@ def resizing():
     picture.save(HERE / "scene.png")
     EXPECTED["decode/scene.png"] = source
     sizes = [(20, 14), (100, 70), (3, 2), (10, 90), (61, 20), (90, 43), (1, 1), (62, 44)]
+    # Pillow 13 takes columns first where more than twice as many rows as columns go: one side larger and one smaller, both
+    # smaller, and on both sides of the limit.
+    sizes += [(62, 42), (100, 9), (60, 44), (20, 45), (55, 10), (50, 20), (50, 21)]
     for name in ["nearest", "bilinear", "bicubic", "lanczos"]:
         for width, height in sizes:
             done = picture.resize((width, height), getattr(Image.Resampling, name.upper()))
