@@ -149,6 +149,43 @@ fn inspect_lists_all_that_no_gradient_passes() {
     assert!(reach("layer_activation")["layers"].as_u64() > Some(0));
 }
 
+/// What lies before an operator that is missing is listed with it, and so is what lies behind, as far as no size need be known for that.
+#[test]
+fn inspect_lists_what_no_gradient_passes_beside_what_is_missing() {
+    let place = Place::new();
+    let save = |dims: &[Dim]| {
+        let mut network = Network::new();
+        let x = network.add_input("x", DType::F32, dims).unwrap();
+        let scale = network.add_constant("scale", Tensor::scalar(0.1f32)).unwrap();
+        let weight = network.add_constant("weight", Tensor::new(&[3, 3], vec![1.0f32; 9]).unwrap()).unwrap();
+        let quantize = || ops::QuantizeLinear { axis: 1, block: 0, to: None };
+        let dequantize = || ops::DequantizeLinear { axis: 1, block: 0 };
+        let q = network.add_node("quantized", quantize(), &[x, scale], "q").unwrap();
+        let d = network.add_node("widened", dequantize(), &[q, scale], "d").unwrap();
+        let m = network.add_node("product", ops::MatMul, &[d, weight], "m").unwrap();
+        let a = network.add_node("area", ops::Det, &[m], "a").unwrap();
+        let o = network.add_node("odd", ops::Celu { alpha: 1.0 }, &[a], "o").unwrap();
+        let w = network.add_node("later", quantize(), &[o, scale], "w").unwrap();
+        let y = network.add_node("last", dequantize(), &[w, scale], "y").unwrap();
+        network.add_output(y, DType::F32, &dims[..1]);
+        network.save(place.path("odd.onnx")).unwrap();
+        let whole = std::fs::read(place.path("odd.onnx")).unwrap();
+        place.write("odd.onnx", patched(&whole, b"Celu", b"Cilu"));
+    };
+    // At sizes that the second leaves open the product refuses its inputs too.
+    let batch = Dim::Symbol("batch".to_owned());
+    for dims in [vec![batch.clone(), Dim::Fixed(3), Dim::Fixed(3)], vec![batch, Dim::Unknown, Dim::Unknown]] {
+        save(&dims);
+        let json: serde_json::Value =
+            serde_json::from_str(&place.run(&["inspect", "odd.onnx", "--json"]).stdout).unwrap();
+        let listed = json["gaps"].as_array().unwrap().iter().map(|g| (&g["lacks"], &g["node"]));
+        let gaps: Vec<_> = listed.filter(|(lacks, _)| *lacks != "inputs").collect();
+        let gradients = ["quantized", "widened", "area", "later", "last"].map(|name| ("gradient", name));
+        let want: Vec<_> = std::iter::once(("operator", "odd")).chain(gradients).collect();
+        assert_eq!(serde_json::json!(gaps), serde_json::json!(want), "{dims:?}");
+    }
+}
+
 #[test]
 fn classes_have_the_labels_of_the_classifier_in_the_file() {
     let place = Place::new();

@@ -7,7 +7,9 @@ use crate::build::Builder;
 use crate::differentiate::{no_rule, visit};
 use crate::error::ErrorKind;
 use crate::graph::{Graph, Node, ValueId};
-use crate::operator::Kind;
+use crate::network::{Network, NetworkNode};
+use crate::operator::{Definition, Kind};
+use crate::specialise::Specialised;
 
 /// A node that the gradient would have to pass and cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +93,62 @@ pub fn flow(graph: &Graph, targets: &[ValueId]) -> Flow {
 }
 
 fn obstacle(node: &Node, reason: &str) -> Obstacle {
-    let definition = node.op.definition();
+    obstacle_at(Arc::clone(&node.name), node.op.definition(), reason)
+}
+
+fn obstacle_at(node: Arc<str>, definition: &'static Definition, reason: &str) -> Obstacle {
     let reason = reason.trim_start_matches("none: ").to_owned();
-    Obstacle { node: Arc::clone(&node.name), operator: definition.name, domain: definition.domain, reason }
+    Obstacle { node, operator: definition.name, domain: definition.domain, reason }
+}
+
+impl Network {
+    /// Every node that the gradient of the value at `target` would have to pass on its way to the inputs and cannot, as far as that can be told where
+    /// operators are missing or refuse their inputs: of what `known` could compute, as in [`flow`]; behind that, the nodes that let no gradient pass
+    /// whatever the sizes of their inputs.
+    pub fn obstacles(&self, target: usize, known: Option<&Specialised>) -> Vec<Obstacle> {
+        let value = |symbol: usize| known.and_then(|k| k.values.get(symbol).copied().flatten());
+        let depends = self.depends_on_inputs();
+        let mut wanted = vec![false; self.symbols().len()];
+        wanted.get_mut(target).into_iter().for_each(|w| *w = true);
+        let mut edge: Vec<ValueId> = Vec::new();
+        let mut beyond = Vec::new();
+        for node in self.nodes().iter().rev() {
+            let asked = node.outputs.iter().flatten().filter(|o| wanted[**o]);
+            let (there, lacking): (Vec<_>, Vec<_>) = asked.map(|&o| value(o)).partition(Option::is_some);
+            edge.extend(there.into_iter().flatten());
+            if !lacking.is_empty() {
+                node.inputs.iter().flatten().for_each(|&i| wanted[i] = true);
+                beyond.extend(stops_gradients(node, &depends));
+            }
+        }
+        beyond.reverse();
+        let mut found = known.map(|k| flow(&k.graph, &edge).obstacles).unwrap_or_default();
+        found.extend(beyond);
+        found
+    }
+
+    /// For each value, whether its elements may depend on those of an input.
+    fn depends_on_inputs(&self) -> Vec<bool> {
+        let mut depends = vec![false; self.symbols().len()];
+        self.inputs().iter().for_each(|&i| depends[i] = true);
+        for node in self.nodes() {
+            let sizes = node.op.as_ref().is_ok_and(|op| matches!(op.definition().name, "Shape" | "Size"));
+            if !sizes && node.inputs.iter().flatten().any(|&i| depends[i]) {
+                node.outputs.iter().flatten().for_each(|&o| depends[o] = true);
+            }
+        }
+        depends
+    }
+}
+
+/// A node that lets no gradient pass whatever the sizes of its inputs.
+fn stops_gradients(node: &NetworkNode, depends: &[bool]) -> Option<Obstacle> {
+    let op = node.op.as_ref().ok()?;
+    let flags: Vec<bool> = node.inputs.iter().map(|i| i.is_some_and(|i| depends[i])).collect();
+    let lacks = || op.kind(&flags) != Kind::Constant && op.definition().lacks_derivative().is_some();
+    let stops = flags.contains(&true) && (op.refuses_gradients() || lacks());
+    let definition = op.definition();
+    stops.then(|| obstacle_at(Arc::from(node.name.as_str()), definition, definition.derivative))
 }
 
 /// Why a node's derivative cannot be emitted; `None` where it can.
@@ -116,8 +171,40 @@ mod tests {
     use super::flow;
     use crate::build::Builder;
     use crate::graph::{Fact, ValueId};
-    use crate::ops::{DequantizeLinear, Relu, Round};
+    use crate::network::{Dim, Gap, Network};
+    use crate::ops::{Add, DequantizeLinear, Det, Relu, Round};
+    use crate::specialise::Specialisation;
     use crate::tensor::{DType, Tensor};
+
+    /// A DequantizeLinear, or a Det, and what is missing before or behind it.
+    #[test]
+    fn what_is_missing_hides_no_obstacle() {
+        let mut network = Network::new();
+        let x = network.add_input("x", DType::F32, &[Dim::Unknown, Dim::Fixed(3), Dim::Fixed(3)]).unwrap();
+        let scale = network.add_constant("scale", Tensor::scalar(0.5f32)).unwrap();
+        let form = DequantizeLinear { axis: 1, block: 0 };
+        let first = network.add_node("first", Det, &[x], "a").unwrap();
+        let missing = network.add_node("missing", Relu, &[first], "b").unwrap();
+        let gap = Gap { operator: "Foo".to_owned(), domain: String::new(), opset: 17, reason: String::new() };
+        network.nodes[1].op = Err(gap);
+        let behind = network.add_node("behind", form, &[missing, scale], "c").unwrap();
+        let fixed = network.add_node("fixed", form, &[scale, scale], "d").unwrap();
+        let sum = network.add_node("sum", Add, &[behind, fixed], "e").unwrap();
+        let beside = network.add_node("beside", Det, &[sum], "f").unwrap();
+        network.add_output(sum, DType::F32, &[]);
+        network.add_output(beside, DType::F32, &[]);
+        let shapes = [("x".to_owned(), vec![1, 3, 3])].into();
+        let how = Specialisation { rows: 1, shapes, ..Specialisation::default() };
+        let all: Vec<usize> =
+            network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+        let (known, _) = network.specialise_leniently(&how, &all).unwrap();
+        for known in [Some(&known), None] {
+            let found = network.obstacles(sum, known);
+            let names: Vec<(&str, &str)> = found.iter().map(|o| (&*o.node, o.operator)).collect();
+            assert_eq!(names, [("first", "Det"), ("behind", "DequantizeLinear")]);
+            assert!(found[1].reason.starts_with("gradients through quantised"), "{found:?}");
+        }
+    }
 
     fn start() -> (Builder, ValueId) {
         let mut b = Builder::new(2);

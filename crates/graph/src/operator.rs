@@ -221,6 +221,13 @@ pub struct Definition {
     pub cases: fn() -> Vec<crate::cases::Case>,
 }
 
+impl Definition {
+    /// Why it has no derivative in any form; `None` where it has one in some.
+    pub fn lacks_derivative(&self) -> Option<&'static str> {
+        self.derivative.strip_prefix("none: ")
+    }
+}
+
 impl Debug for Definition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)

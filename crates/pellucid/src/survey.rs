@@ -21,9 +21,10 @@ pub struct Survey {
     pub values: Vec<bool>,
     /// For each value, whether the main output's gradient reaches it too, as all layer methods but activation need.
     pub gradients: Vec<bool>,
-    /// Every node that a gradient from the main output to the inputs would have to pass and cannot.
+    /// Every node that a gradient from the main output to the inputs would have to pass and cannot. Behind an operator that is missing, or that refuses
+    /// its inputs, those that let none pass whatever the sizes.
     pub obstacles: Vec<Obstacle>,
-    /// Every node that refuses its inputs at these sizes. What lies behind one is not looked at.
+    /// Every node that refuses its inputs at these sizes. Whether what lies behind one refuses its own is not known.
     pub refusals: Vec<Refusal>,
 }
 
@@ -56,6 +57,9 @@ impl Model {
             refusals: Vec::new(),
         };
         let ends = self.layers(inputs, &mut found);
+        if ends.is_err() {
+            found.obstacles = self.obstacles_at_any_size();
+        }
         for info in TABLE {
             let reach = match &ends {
                 Ok(ends) => self.reach(inputs, info, ends, &mut found),
@@ -68,6 +72,15 @@ impl Model {
             found.methods.push(MethodReach { info, inputs, layers, reason });
         }
         found
+    }
+
+    /// The nodes in the way of a gradient from the main output to the inputs, as far as no size need be known for that.
+    pub fn obstacles_at_any_size(&self) -> Vec<Obstacle> {
+        self.main_symbol().map(|main| self.network().obstacles(main, None)).unwrap_or_default()
+    }
+
+    fn main_symbol(&self) -> Option<usize> {
+        self.main_output().map(|i| self.network().outputs()[i])
     }
 
     /// The inputs or the number of layers that a method reaches, or why it does not work.
@@ -105,18 +118,20 @@ impl Model {
         let how = self.specialisation(&inputs, rows_of(&inputs), Precision::Float32);
         let wanted: Vec<usize> =
             network.nodes().iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
-        let (Specialised { graph, values, .. }, refusals) = network.specialise_leniently(&how, &wanted)?;
+        let (known, refusals) = network.specialise_leniently(&how, &wanted)?;
         found.refusals = refusals;
+        let Specialised { graph, values, .. } = &known;
         let active = graph.dependents(graph.inputs());
         let own = |s: usize| values[s].filter(|v| active[v.index()] && graph.fact(*v).dtype.is_float());
         for symbol in wanted {
             found.values[symbol] = own(symbol).is_some();
         }
-        let main_symbol = self.main_output().map(|i| network.outputs()[i]);
+        let main_symbol = self.main_symbol();
         let Some(main) = main_symbol.and_then(|o| values[o]) else {
+            found.obstacles = main_symbol.map(|o| network.obstacles(o, Some(&known))).unwrap_or_default();
             return Ok(Ends { target: Target::Output, main: None });
         };
-        let flow = flow(&graph, &[main]);
+        let flow = flow(graph, &[main]);
         for (symbol, reached) in found.gradients.iter_mut().enumerate() {
             *reached = found.values[symbol] && own(symbol).is_some_and(|v| flow.reaches[v.index()]);
         }

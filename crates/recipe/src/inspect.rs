@@ -183,7 +183,7 @@ pub fn inspect(model: &OpenModel) -> Contents {
         layers,
         methods: survey.as_ref().map(reaches).unwrap_or_default(),
         one_row: survey.as_ref().is_some_and(|s| s.one_row),
-        gaps: gaps(network, &seen, survey.as_ref()),
+        gaps: gaps(model, &seen, survey.as_ref()),
         warnings: network.warnings.clone(),
     }
 }
@@ -377,7 +377,8 @@ fn reaches(survey: &Survey) -> Vec<Reach> {
     survey.methods.iter().map(one).collect()
 }
 
-fn gaps(network: &Network, seen: &See, survey: Option<&Survey>) -> Vec<Missing> {
+fn gaps(model: &OpenModel, seen: &See, survey: Option<&Survey>) -> Vec<Missing> {
+    let network = model.model().network();
     let opset = |domain: &str| network.opsets.get(domain).copied().unwrap_or(1);
     let full = |domain: &str, operator: &str| match domain {
         "" => operator.to_owned(),
@@ -401,7 +402,10 @@ fn gaps(network: &Network, seen: &See, survey: Option<&Survey>) -> Vec<Missing> 
             None => r.message.clone(),
         },
     });
-    let obstacles = survey.map(|s| s.obstacles.as_slice()).unwrap_or_default();
+    let obstacles = match survey {
+        Some(survey) => survey.obstacles.clone(),
+        None => model.model().obstacles_at_any_size(),
+    };
     let gradients = obstacles.iter().map(|o| {
         // What the file calls it, where that is made of other operators.
         let node = network.nodes().iter().find(|n| *n.name == *o.node);

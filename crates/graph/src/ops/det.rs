@@ -17,7 +17,7 @@ pub static DEFINITION: Definition = Definition {
     domain: "",
     since: 11,
     summary: "the determinant of each matrix over the last two dimensions",
-    derivative: "none yet: it is computed forward only",
+    derivative: "none: it is computed forward only",
     import: |node| {
         node.expect_inputs(1, 1)?;
         Ok(Arc::new(Det))
