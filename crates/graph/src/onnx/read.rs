@@ -167,13 +167,13 @@ impl Reader<'_> {
             let Some(&symbol) = self.network.names.get(name) else {
                 return Err(ErrorKind::Malformed(format!("output {name:?} is never computed")).into());
             };
-            self.declare(symbol, info);
+            self.declare(symbol, info, "output")?;
             self.network.outputs.push(symbol);
         }
         self.leave_out_unread();
         for info in &graph.value_info {
             if let Some(&symbol) = self.network.names.get(info.name.as_deref().unwrap_or_default()) {
-                self.declare(symbol, info);
+                self.declare(symbol, info, "value")?;
             }
         }
         Ok(())
@@ -272,7 +272,7 @@ impl Reader<'_> {
             }
             self.names.take(name);
             let symbol = self.network.add_symbol(Symbol { name: name.to_owned(), ..Symbol::default() })?;
-            self.declare(symbol, info);
+            self.declare(symbol, info, "input")?;
             let declared = self.network.symbols[symbol].declared.as_ref();
             let fixed =
                 declared.and_then(|d| d.shape.as_ref()).into_iter().flatten().filter_map(|d| match d {
@@ -290,11 +290,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Notes what the file says of a value's type and shape; types that are not tensors are warned of and left open.
-    fn declare(&mut self, symbol: usize, info: &ValueInfoProto) {
+    /// Notes what the file says of a value's type and shape; types that are not tensors are warned of and left open. `what` says in messages
+    /// what the value is.
+    fn declare(&mut self, symbol: usize, info: &ValueInfoProto, what: &str) -> Result<()> {
         let target = &mut self.network.symbols[symbol];
         if target.declared.is_some() || target.constant.is_some() {
-            return;
+            return Ok(());
         }
         let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|t| t.value.as_ref())
         else {
@@ -307,7 +308,7 @@ impl Reader<'_> {
                 Some(_) => self.network.warnings.push(format!("value {:?} is not a tensor", target.name)),
                 None => {}
             }
-            return;
+            return Ok(());
         };
         let (dtype, widened_from) = match tensor::element_type(tensor.elem_type.unwrap_or(0)) {
             Ok(found) => found,
@@ -318,11 +319,21 @@ impl Reader<'_> {
                         .warnings
                         .push(format!("value {name:?} is of type {kind}, which is not supported"));
                 }
-                return;
+                return Ok(());
             }
         };
-        let shape = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(dim).collect());
+        let dims = tensor.shape.as_ref().map(|shape| shape.dim.iter().enumerate());
+        let sized = |(axis, d)| {
+            dim(d).map_err(|n| {
+                ErrorKind::Malformed(format!(
+                    "dimension {axis} of {what} {:?} has a size of {n}; expected 0 or more, or -1 where it is open",
+                    target.name
+                ))
+            })
+        };
+        let shape = dims.map(|dims| dims.map(sized).collect::<std::result::Result<_, _>>()).transpose()?;
         target.declared = Some(Declared { dtype, widened_from, shape });
+        Ok(())
     }
 
     fn node(&mut self, proto: &NodeProto, opsets: usize) -> Result<()> {
@@ -413,14 +424,17 @@ fn is_map(sequence: &type_proto::Sequence) -> bool {
     matches!(element, Some(type_proto::Value::MapType(_)))
 }
 
-fn dim(dim: &tensor_shape_proto::Dimension) -> Dim {
-    match &dim.value {
+/// A size as the file has it; an error with a number that is none.
+fn dim(dim: &tensor_shape_proto::Dimension) -> std::result::Result<Dim, i64> {
+    Ok(match &dim.value {
+        // Some exporters write an open size so.
+        Some(tensor_shape_proto::dimension::Value::DimValue(-1)) => Dim::Unknown,
         Some(tensor_shape_proto::dimension::Value::DimValue(n)) => {
-            usize::try_from(*n).map_or(Dim::Unknown, Dim::Fixed)
+            usize::try_from(*n).map(Dim::Fixed).map_err(|_| *n)?
         }
         Some(tensor_shape_proto::dimension::Value::DimParam(name)) if !name.is_empty() => {
             Dim::Symbol(name.clone())
         }
         _ => Dim::Unknown,
-    }
+    })
 }

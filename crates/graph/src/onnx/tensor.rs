@@ -97,6 +97,12 @@ pub(super) fn read(proto: &TensorProto, place: &str, folder: &mut Folder) -> Res
             ErrorKind::Malformed(format!("{place} is split into segments, which ONNX does not use")).into()
         );
     }
+    if let [first, second, ..] = fields_with_elements(proto).as_slice() {
+        return Err(ErrorKind::Malformed(format!(
+            "{place} has elements in {first} and in {second}; expected them in one of the two"
+        ))
+        .into());
+    }
     let code = proto.data_type.unwrap_or(0);
     let (dtype, widened_from) = match element_type(code) {
         Ok(found) => found,
@@ -129,6 +135,22 @@ pub(super) fn read(proto: &TensorProto, place: &str, folder: &mut Folder) -> Res
     Tensor::from_buffer(&shape, buffer).map(|tensor| Read::Tensor(tensor, widened_from)).ok_or_else(|| {
         ErrorKind::Malformed(format!("{place} does not have as many elements as its shape")).into()
     })
+}
+
+/// The fields of a tensor that hold elements; which of several counts, the file does not say.
+fn fields_with_elements(proto: &TensorProto) -> Vec<&'static str> {
+    let external = proto.data_location == Some(DataLocation::External as i32);
+    let fields = [
+        ("an external file", external),
+        ("raw_data", proto.raw_data.as_ref().is_some_and(|raw| !raw.is_empty())),
+        ("float_data", !proto.float_data.is_empty()),
+        ("int32_data", !proto.int32_data.is_empty()),
+        ("string_data", !proto.string_data.is_empty()),
+        ("int64_data", !proto.int64_data.is_empty()),
+        ("double_data", !proto.double_data.is_empty()),
+        ("uint64_data", !proto.uint64_data.is_empty()),
+    ];
+    fields.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
 }
 
 fn check_count(place: &str, shape: &[usize], expected: usize, got: usize, what: &str) -> Result<()> {

@@ -52,6 +52,19 @@ pub(crate) fn expect_columns(b: &Builder, rows: ValueId, expected: usize) -> OpR
     }
 }
 
+/// The scores of a row, which must be as many as labels.
+pub(crate) fn expect_labels(b: &Builder, scores: ValueId, labels: usize) -> OpResult<()> {
+    match b.shape(scores).last() {
+        Some(&columns) if columns == labels => Ok(()),
+        columns => {
+            refuse!(
+                "it has {labels} labels for rows of {} scores, expected a label for each",
+                columns.unwrap_or(&0)
+            )
+        }
+    }
+}
+
 /// A constant list of floats of a type.
 pub(crate) fn floats(b: &mut Builder, values: &[f32], float: DType) -> ValueId {
     b.constant_value(Tensor::vector(values.to_vec()).with_precision(float))

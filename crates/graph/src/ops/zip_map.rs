@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::composite::through_body;
-use super::ml::{DOMAIN, Labels, first};
+use super::ml::{DOMAIN, Labels, expect_labels, first};
 use crate::attributes::Attributes;
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -48,8 +48,13 @@ impl Operator for ZipMap {
         Kind::Route
     }
 
-    fn lower(&self, _b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
-        Ok(Some(vec![first(inputs)?]))
+    fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
+        let scores = first(inputs)?;
+        // A file that gives no labels numbers the columns.
+        if self.labels.len() > 0 {
+            expect_labels(b, scores, self.labels.len())?;
+        }
+        Ok(Some(vec![scores]))
     }
 
     through_body!();

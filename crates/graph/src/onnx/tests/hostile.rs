@@ -71,16 +71,20 @@ fn an_initializer_with_more_than_its_shape() {
 }
 
 #[test]
-fn a_negative_size_of_an_input_is_open() {
-    let mut m = small();
-    let dims = [Dim::Symbol("batch".to_owned()), Dim::Fixed(2)];
-    let mut info = encode::value_info("x", DType::F32, Some(&dims));
-    use crate::onnx::proto::{tensor_shape_proto::dimension, type_proto};
-    if let Some(type_proto::Value::TensorType(t)) = info.r#type.as_mut().and_then(|t| t.value.as_mut()) {
-        t.shape.as_mut().unwrap().dim[1].value = Some(dimension::Value::DimValue(-2));
-    }
-    graph(&mut m).input = vec![info];
-    check(&m, &["input \"x\"", "the size of dimension 1 is open"]);
+fn a_size_of_minus_one_of_an_input_is_open() {
+    let sized = |size: i64| {
+        let mut m = small();
+        let dims = [Dim::Symbol("batch".to_owned()), Dim::Fixed(2)];
+        let mut info = encode::value_info("x", DType::F32, Some(&dims));
+        use crate::onnx::proto::{tensor_shape_proto::dimension, type_proto};
+        if let Some(type_proto::Value::TensorType(t)) = info.r#type.as_mut().and_then(|t| t.value.as_mut()) {
+            t.shape.as_mut().unwrap().dim[1].value = Some(dimension::Value::DimValue(size));
+        }
+        graph(&mut m).input = vec![info];
+        m
+    };
+    check(&sized(-1), &["input \"x\"", "the size of dimension 1 is open"]);
+    check(&sized(-2), &["malformed", "dimension 1 of input \"x\"", "-2"]);
 }
 
 /// Constants that a small file asks for are not computed before they are needed: 64 times half a gigabyte.

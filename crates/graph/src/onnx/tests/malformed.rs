@@ -217,6 +217,118 @@ fn negative_sizes_of_an_initializer() {
 }
 
 #[test]
+fn negative_sizes_of_declared_values() {
+    use crate::onnx::proto::tensor_shape_proto::dimension::Value::DimValue;
+    use crate::onnx::proto::type_proto::Value::TensorType;
+    let sized = |name: &str, size: i64| {
+        let mut info = encode::value_info(name, DType::F32, Some(&[Dim::Fixed(1), Dim::Fixed(2)]));
+        let Some(TensorType(tensor)) = info.r#type.as_mut().unwrap().value.as_mut() else { panic!() };
+        tensor.shape.as_mut().unwrap().dim[0].value = Some(DimValue(size));
+        info
+    };
+    let with = |size: i64| {
+        let (mut input, mut value, mut output) = (small(), small(), small());
+        graph(&mut input).input = vec![sized("x", size)];
+        graph(&mut value).value_info = vec![sized("h", size)];
+        graph(&mut output).output = vec![sized("y", size)];
+        [(input, "input \"x\""), (value, "value \"h\""), (output, "output \"y\"")]
+    };
+    for size in [-2, -3, i64::MIN] {
+        for (m, place) in with(size) {
+            let start = format!("dimension 0 of {place} has a size of {size}; expected 0 or more, or -1");
+            assert_kind!(refused(&m), ErrorKind::Malformed(_), start.as_str());
+        }
+    }
+    // Some exporters write an open size so.
+    for (m, _) in with(-1) {
+        load(&m).unwrap();
+    }
+    let open = load(&with(-1)[0].0).unwrap();
+    let declared = open.symbols()[open.inputs()[0]].declared.as_ref().unwrap();
+    assert_eq!(declared.shape.as_deref(), Some(&[Dim::Unknown, Dim::Fixed(2)][..]));
+}
+
+#[test]
+fn elements_in_two_fields() {
+    type Set = fn(&mut TensorProto);
+    let second: [(&str, Set); 7] = [
+        ("float_data", |t| t.float_data = vec![1.0; 6]),
+        ("int32_data", |t| t.int32_data = vec![1]),
+        ("string_data", |t| t.string_data = vec![vec![65]]),
+        ("int64_data", |t| t.int64_data = vec![1]),
+        ("double_data", |t| t.double_data = vec![1.0]),
+        ("uint64_data", |t| t.uint64_data = vec![1]),
+        ("an external file", |t| t.data_location = Some(DataLocation::External as i32)),
+    ];
+    for (field, set) in second {
+        let mut m = small();
+        set(&mut graph(&mut m).initializer[0]);
+        assert_kind!(refused(&m), ErrorKind::Malformed(_), "initializer \"w\"", "raw_data", field);
+    }
+    let mut m = small();
+    let w = &mut graph(&mut m).initializer[0];
+    (w.raw_data, w.float_data, w.int32_data) = (None, vec![1.0; 6], vec![1; 6]);
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "initializer \"w\"", "float_data and in int32_data");
+    let mut constant = node("Constant", &[], &["c"]);
+    let mut tensor = floats("", &[1], &[1.0]);
+    tensor.float_data = vec![2.0];
+    constant.attribute.push(tensor_attribute("value", tensor));
+    let m = model(vec![constant, node("Add", &["x", "c"], &["y"])], vec![]);
+    assert_kind!(refused(&m), ErrorKind::Malformed(_), "attribute \"value\" of node node_c", "float_data");
+}
+
+/// Where a class is said to have no score, or a score no class.
+#[test]
+fn labels_that_are_not_as_many_as_scores() {
+    let integers = |name: &str, ints: &[i64]| AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Ints as i32),
+        ints: ints.to_vec(),
+        ..AttributeProto::default()
+    };
+    let numbers = |name: &str, floats: &[f32]| AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Floats as i32),
+        floats: floats.to_vec(),
+        ..AttributeProto::default()
+    };
+    let of = |operator: &str, outputs: &[&str], attributes: Vec<AttributeProto>| {
+        let mut node = node(operator, &["x"], outputs);
+        node.domain = Some("ai.onnx.ml".to_owned());
+        node.name = Some("scores".to_owned());
+        node.attribute = attributes;
+        let network = load(&model(vec![node], vec![])).unwrap();
+        let how = Specialisation { rows: 1, ..Specialisation::default() };
+        network.specialise(&how, network.outputs()).map(|_| ()).map_err(|e| e.to_string())
+    };
+    let map = |labels: &[i64]| of("ZipMap", &["y"], vec![integers("classlabels_int64s", labels)]);
+    map(&[3, 7]).unwrap();
+    for (found, message) in [
+        (map(&[3]), "it has 1 labels for rows of 2 scores"),
+        (map(&[3, 7, 9]), "it has 3 labels for rows of 2 scores"),
+        (
+            of(
+                "LinearClassifier",
+                &["label", "y"],
+                vec![
+                    integers("classlabels_ints", &[0, 1]),
+                    numbers("coefficients", &[1.0; 6]),
+                    numbers("intercepts", &[0.0; 3]),
+                ],
+            ),
+            "it has 3 sums for 2 labels",
+        ),
+        (
+            of("SVMClassifier", &["label", "y"], vec![integers("classlabels_ints", &[0, 1])]),
+            "it has 2 labels for support vectors of 0 classes",
+        ),
+    ] {
+        let error = found.unwrap_err();
+        assert!(error.contains("node scores") && error.contains(message), "{error}");
+    }
+}
+
+#[test]
 fn sizes_whose_product_overflows() {
     let mut m = small();
     graph(&mut m).initializer[0].dims = vec![i64::MAX, i64::MAX, 4];
