@@ -165,10 +165,15 @@ impl Setup<'_> {
     fn nothing_to_explain(&self, graph: &Graph, inputs: &[ValueId]) -> String {
         // Inputs with the same in their way are named together.
         let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+        let mut quantised = false;
         for (i, (name, &x)) in self.model.input_names().iter().zip(inputs).enumerate() {
-            let reason = match self.role(i) {
-                Role::Fixed => "held fixed".to_owned(),
+            let reason = match (self.role(i), quantised_embedding(graph, x)) {
+                (Role::Fixed, _) => "held fixed".to_owned(),
                 _ if graph.constant(x).is_some() => "one value for all rows".to_owned(),
+                (_, Some(embedding)) => {
+                    quantised = true;
+                    format!("of {} and {embedding}", graph.fact(x).dtype)
+                }
                 _ if inputs.len() > 1 => format!("of {} and read by no embedding", graph.fact(x).dtype),
                 _ => format!("of {} and {}", graph.fact(x).dtype, why_not_embedded(graph, x)),
             };
@@ -186,7 +191,13 @@ impl Setup<'_> {
         });
         let each: Vec<String> = each.collect();
         let all_fixed = (0..inputs.len()).all(|i| self.role(i) == Role::Fixed);
-        let advice = if all_fixed { "hold fewer of them" } else { "use feature_ablation, or a layer method" };
+        let advice = match (all_fixed, quantised) {
+            (true, _) => "hold fewer of them",
+            (_, true) => {
+                "use feature_ablation, with a tile of 1 (--tile 1) where its rows mix, or give the model before it was quantised"
+            }
+            _ => "use feature_ablation, or a layer method",
+        };
         format!("no gradient reaches its inputs: {}; {advice}", each.join("; "))
     }
 
@@ -329,8 +340,35 @@ fn cast_to_floats(graph: &Graph, node: &Node) -> Option<Opened> {
     (node.op.definition().name == "Cast" && graph.fact(y).dtype.is_float()).then(|| (Vec::new(), x))
 }
 
+/// How an embedding whose table is quantised reads an input of ids, where one does: its rows become floats in an operator that no gradient passes.
+fn quantised_embedding(graph: &Graph, x: ValueId) -> Option<String> {
+    if !is_integer(graph.fact(x).dtype) {
+        return None;
+    }
+    let active = graph.dependents(&[x]);
+    let is_table = |v: ValueId| graph.constant(v).is_some_and(|t| is_integer(t.dtype()));
+    let by_ids = |v: ValueId| active[v.index()] && is_integer(graph.fact(v).dtype);
+    graph.nodes().iter().find_map(|gather| {
+        let &[Some(table), Some(ids)] = gather.inputs.as_slice() else { return None };
+        if gather.op.definition().name != "Gather" || !is_table(table) || !by_ids(ids) {
+            return None;
+        }
+        let widens = |n: &&Node| n.op.refuses_gradients() && n.inputs.first() == Some(&gather.outputs.first().copied());
+        let widening = graph.nodes().iter().find(widens)?;
+        Some(format!(
+            "read by Gather (node {:?}), an embedding whose table is quantised: {} (node {:?}) lets no gradient pass",
+            gather.name,
+            widening.op.definition().name,
+            widening.name
+        ))
+    })
+}
+
 /// Why attribution cannot start behind an input that is not of floats: what it becomes floats in.
 fn why_not_embedded(graph: &Graph, x: ValueId) -> String {
+    if let Some(found) = quantised_embedding(graph, x) {
+        return found;
+    }
     let active = graph.dependents(&[x]);
     let becomes = graph.nodes().iter().find(|n| {
         let reads = n.present().any(|v| active[v.index()] && !graph.fact(v).dtype.is_float());

@@ -585,6 +585,39 @@ fn methods_that_replace_values_explain_integers() {
     assert!(error.contains("\"y\" is of int64, 0.5 is none"), "{error}");
 }
 
+/// As dynamic quantisation leaves an embedding: rows of bytes, which become floats behind the table.
+#[test]
+fn an_embedding_that_is_quantised_is_named() {
+    let mut n = Network::new();
+    let inputs =
+        ["ids", "mask"].map(|name| n.add_input(name, DType::I64, &[symbol("batch"), Dim::Fixed(3)]).unwrap());
+    let bytes = (0..20u8).collect::<Vec<u8>>();
+    let table = n.add_constant("table", Tensor::new(&[5, 4], bytes).unwrap()).unwrap();
+    let scale = n.add_constant("scale", Tensor::scalar(0.1f32)).unwrap();
+    let rows = n.add_node("words", ops::Gather { axis: 0 }, &[table, inputs[0]], "rows").unwrap();
+    let widened = ops::DequantizeLinear { axis: 1, block: 0 };
+    let words = n.add_node("widened", widened, &[rows, scale], "embedded").unwrap();
+    let along = n.add_constant("along", Tensor::vector(vec![1i64])).unwrap();
+    let sum = |keep| ops::ReduceSum { keep, noop_with_empty_axes: false };
+    let sentence = n.add_node("sentence", sum(false), &[words, along], "sentence").unwrap();
+    let count = n.add_node("count", sum(true), &[inputs[1], along], "count").unwrap();
+    let count = n.add_node("float", ops::Cast { to: DType::F32 }, &[count], "float").unwrap();
+    let mean = n.add_node("mean", ops::Div, &[sentence, count], "mean").unwrap();
+    head(&mut n, mean, 4, symbol("batch"));
+    let model = Model::from_network(n).unwrap();
+    let batch = Batch::new(vec![ids(&[2, 3], 5, 1), Tensor::new(&[2, 3], vec![1i64; 6]).unwrap()]);
+    let asked = |name: &str| spec(method(&format!("{{\"name\": \"{name}\"}}")));
+    let explained = Spec { inputs: [("ids".to_owned(), InputSpec::explained())].into(), ..asked("saliency") };
+    for (asked, last) in [(asked("saliency"), "before it was quantised"), (explained, "use feature_ablation")]
+    {
+        let error = model.explain(&asked, &batch, &control(&pool(1))).map(|_| ()).unwrap_err().to_string();
+        for part in ["\"ids\"", "Gather (node \"words\")", "DequantizeLinear (node \"widened\")", last] {
+            assert!(error.contains(part), "{error:?} does not say {part:?}");
+        }
+    }
+    explain(&model, &asked("feature_ablation"), &batch);
+}
+
 #[test]
 fn a_layer_starts_from_the_baselines_of_inputs_without_gradients() {
     let model = two_inputs(DType::I64);

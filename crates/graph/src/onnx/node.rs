@@ -161,8 +161,27 @@ fn advice_in(domain: &str, operator: &str) -> &'static str {
         ("com.microsoft", name) if name.starts_with("QLinear") || name == "QGemm" => {
             "quantise the model with QuantFormat.QDQ, whose operators are ONNX's own"
         }
+        ("com.microsoft", "DynamicQuantizeLSTM") => {
+            "give the model before it was quantised, or leave LSTM out of that: quantize_dynamic(..., op_types_to_quantize=[\"MatMul\"])"
+        }
+        ("com.microsoft", name) if is_quantised(name) => {
+            "give the model before it was quantised; where ONNX Runtime's optimisation joined ONNX's own quantised operators into this one, save the \
+             model at ORT_ENABLE_BASIC, which joins none"
+        }
+        ("com.microsoft", _) => {
+            "give the model as it was exported, before ONNX Runtime or its tools for transformers fused operators, or save it at ORT_ENABLE_BASIC, \
+             which fuses none; a model that defines it as a function of ONNX's own operators is read"
+        }
         _ => "a model that defines it as a function of ONNX's own operators is read",
     }
+}
+
+/// Whether one of ONNX Runtime's own operators is of quantised values or weights, by its name: QAttention, MatMulNBits, DequantizeBFP.
+fn is_quantised(operator: &str) -> bool {
+    const PARTS: [&str; 5] = ["quant", "matmulinteger", "nbits", "bnb4", "fpq4"];
+    let behind_q = operator.strip_prefix('Q').and_then(|rest| rest.chars().next());
+    let lower = operator.to_lowercase();
+    behind_q.is_some_and(char::is_uppercase) || PARTS.iter().any(|part| lower.contains(part))
 }
 
 /// The operator of a node with its inputs in today's form, or why there is none.

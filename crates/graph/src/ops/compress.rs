@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Gather;
 use super::composite::through_body;
+use super::support::GIVES_THE_SIZE;
 use crate::attributes::{Attribute, Attributes};
 use crate::build::Builder;
 use crate::error::OpResult;
@@ -54,7 +55,7 @@ impl Operator for Compress {
     fn lower(&self, b: &mut Builder, inputs: &[Option<ValueId>]) -> OpResult<Option<Vec<ValueId>>> {
         let &[Some(x), Some(condition)] = inputs else { refuse!("it needs two inputs") };
         let Some(holds) = b.constant(condition).and_then(Tensor::as_slice::<bool>) else {
-            refuse!("its condition (input 1) must be constant: it gives the size of the result")
+            refuse!("its condition (input 1) {GIVES_THE_SIZE}")
         };
         let places: Vec<i64> = holds.iter().enumerate().filter(|(_, h)| **h).map(|(i, _)| i as i64).collect();
         let places = b.integers(&places);

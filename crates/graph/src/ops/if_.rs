@@ -59,7 +59,9 @@ impl Operator for If {
         let known = b.constant(condition).and_then(Tensor::as_slice::<bool>).and_then(|v| v.first().copied());
         let Some(holds) = known else {
             refuse!(
-                "its condition is computed from the data; only a branch that shapes or constants choose is taken"
+                "its condition is computed from the data; only a branch that shapes or constants choose is taken: export the model with one \
+                 branch fixed (PyTorch: traced, in evaluation mode), or, where it follows from constants, have onnxsim or ONNX Runtime \
+                 (ORT_ENABLE_BASIC and optimized_model_filepath) fold them"
             )
         };
         let Branch(network) = &self.branches[usize::from(!holds)];
@@ -116,6 +118,8 @@ mod tests {
         let mut b = Builder::new(1);
         let inputs = [b.input("c", Fact::new(DType::Bool, &[])), b.input("x", Fact::new(DType::F64, &[2]))];
         let error = op().lower(&mut b, &inputs.map(Some)).unwrap_err();
-        assert!(error.0.contains("computed from the data"), "{error}");
+        for part in ["computed from the data", "evaluation mode", "onnxsim"] {
+            assert!(error.0.contains(part), "{error}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::support::{arg, out, view};
+use super::support::{GIVES_THE_SIZE, arg, out, view};
 use crate::error::OpResult;
 use crate::graph::Fact;
 use crate::operator::{Arg, Definition, Kind, Operator};
@@ -50,7 +50,7 @@ impl Operator for NonZero {
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
         let x = arg(inputs, 0)?;
         let Some(tensor) = x.constant else {
-            refuse!("its input must be constant: its values give the output's size")
+            refuse!("its input {GIVES_THE_SIZE}")
         };
         if matches!(tensor.data(), Buffer::String(_)) {
             refuse!("its input is of type string, expected numbers or booleans");
@@ -119,6 +119,9 @@ mod tests {
     fn an_open_input_is_refused() {
         let mut b = Builder::new(1);
         let x = b.input("x", Fact::new(DType::F64, &[2]));
-        assert!(b.push(NonZero, &[x]).unwrap_err().0.contains("must be constant"));
+        let error = b.push(NonZero, &[x]).unwrap_err().0;
+        for part in ["must be constant", "KNNImputer", "Where and a mask"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

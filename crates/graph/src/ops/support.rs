@@ -12,6 +12,10 @@ use std::borrow::Cow;
 
 pub(crate) use pellucid_kernels::broadcast::broadcast_shape;
 
+/// What to do about an input that must be constant, since its elements say how many the output has.
+pub(crate) const GIVES_THE_SIZE: &str = "must be constant: its values give the output's size; where they come from the data, take that step before the \
+                                         model (a KNNImputer or dropped rows, on the table), or export it with Where and a mask, whose sizes are fixed";
+
 /// The input at a position.
 pub(crate) fn arg<'a>(inputs: &[Option<Arg<'a>>], i: usize) -> OpResult<Arg<'a>> {
     inputs.get(i).copied().flatten().ok_or_else(|| OpError(format!("input {i} is missing")))

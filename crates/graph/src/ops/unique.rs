@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::support::{arg, axis as checked_axis, same_type, view};
+use super::support::{GIVES_THE_SIZE, arg, axis as checked_axis, same_type, view};
 use crate::attributes::{Attribute, Attributes};
 use crate::error::OpResult;
 use crate::graph::Fact;
@@ -133,7 +133,7 @@ impl Operator for Unique {
     fn infer(&self, inputs: &[Option<Arg<'_>>]) -> OpResult<Vec<Fact>> {
         let x = arg(inputs, 0)?;
         let Some(tensor) = x.constant else {
-            refuse!("its input must be constant: its values give the output's size")
+            refuse!("its input {GIVES_THE_SIZE}")
         };
         let (slices, found) = self.found(tensor.view())?;
         let n = found.first.len();

@@ -108,6 +108,12 @@ fn operators_of_other_domains_say_what_to_do() {
     for (domain, op, advice) in [
         ("com.microsoft", "QGemm", "QuantFormat.QDQ"),
         ("com.microsoft", "QLinearAdd", "QuantFormat.QDQ"),
+        ("com.microsoft", "DynamicQuantizeLSTM", "op_types_to_quantize"),
+        ("com.microsoft", "QAttention", "before it was quantised"),
+        ("com.microsoft", "MatMulNBits", "before it was quantised"),
+        ("com.microsoft", "MatMulIntegerToFloat", "save the model at ORT_ENABLE_BASIC"),
+        ("com.microsoft", "BiasSplitGelu", "save it at ORT_ENABLE_BASIC"),
+        ("com.microsoft", "QuickThing", "save it at ORT_ENABLE_BASIC"),
         ("com.microsoft.nchwc", "Conv", "ORT_ENABLE_EXTENDED"),
         ("my.own", "Thing", "defines it as a function"),
     ] {
