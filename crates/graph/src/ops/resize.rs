@@ -22,7 +22,9 @@ pub static DEFINITION: Definition = Definition {
     name: "Resize",
     domain: "",
     since: 7,
-    summary: "axes made longer or shorter by the nearest element, or by linear or cubic interpolation; Upsample, its older form, too",
+    summary: "axes made longer or shorter by the nearest element, or by linear or cubic interpolation; Upsample, its older form, too; \
+              with align_corners and given scales, positions follow ONNX's reference, which divides by the length before it is rounded, \
+              less one, where PyTorch and ONNX Runtime divide by the whole length less one",
     derivative: "everywhere",
     import: |node| {
         let mut found = Resize::import(node)?;
