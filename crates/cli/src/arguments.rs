@@ -124,7 +124,8 @@ pub(crate) struct Evaluate {
 pub(crate) struct Export {
     /// The model, an ONNX file that `pellucid train` wrote.
     pub(crate) model: PathBuf,
-    /// The file to write. Its inputs are the table's columns: texts, of which the empty one is missing, and 64-bit floats, of which NaN is.
+    /// The file to write. Its inputs are the table's columns: texts, of which the empty one is missing, 64-bit floats, of which NaN is, and 64-bit
+    /// integers for codes that are too long for 32-bit floats.
     pub(crate) output: PathBuf,
 }
 

@@ -183,3 +183,52 @@ fn what_onnx_cannot_say_is_refused_by_name() {
     place.run(&["export", "strict.onnx", "raw.onnx"]).refused(2, &["\"job\"", "missing category"]);
     assert!(!place.path("raw.onnx").exists());
 }
+
+/// A model of codes that 32-bit floats do not tell from others.
+fn save_codes(place: &Place, missing: CategoryMissing) {
+    let codes = [16_777_216i64, 16_777_218, 8_999_999_999_999_999, -3];
+    let mut text = "code,x\n".to_owned();
+    (0..24).for_each(|i| text.push_str(&format!("{},{}\n", codes[i % 4], i % 5)));
+    let path = place.write("codes.csv", text);
+    let table = table::read(&path, &ReadOptions::default()).unwrap();
+    let mut options = StepsOptions::default();
+    options.categorical.unknown = Unknown::Ignore;
+    options.categorical.missing = missing;
+    options.columns.insert(
+        "code".to_owned(),
+        ColumnOptions { role: Some(Role::Categorical), ..ColumnOptions::default() },
+    );
+    let steps = steps::fit(&table, &["code", "x"].map(str::to_owned), None, &options).unwrap();
+    let mut network = network(&[steps.width(), 1]);
+    network.metadata.insert(KEY.to_owned(), Metadata::new(steps, None, None).to_json().unwrap());
+    network.save(place.path("own.onnx")).unwrap();
+}
+
+/// The Python package's tests hold the written file against ONNX Runtime.
+#[test]
+fn codes_beyond_32_bit_floats_are_told_apart() {
+    let place = Place::new();
+    save_codes(&place, CategoryMissing::Category);
+    let ran = place.run(&["export", "own.onnx", "codes.onnx"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let written = std::fs::read(place.path("codes.onnx")).unwrap();
+    if std::env::var_os("UPDATE_FILES").is_some() {
+        std::fs::write(committed().join("codes.onnx"), &written).unwrap();
+    }
+    assert!(
+        written == std::fs::read(committed().join("codes.onnx")).unwrap(),
+        "another file than tests/export/codes.onnx"
+    );
+    let codes = "16777216 16777217 16777218 8999999999999999 8999999999999998 -3 -4";
+    let rows: String = codes.split(' ').map(|code| format!("{code},1\n")).collect();
+    place.write("rows.csv", format!("code,x\n{rows}"));
+    let [own, raw] = ["own.onnx", "codes.onnx"]
+        .map(|model| column(&explained(&place, model, &["--method", "saliency"]).stdout, "output"));
+    assert!(own.iter().zip(&raw).all(|(a, b)| (a - b).abs() < 1e-6), "{own:?} {raw:?}");
+    assert_eq!((own.len(), raw.len()), (7, 7));
+    let unknown = raw[1];
+    assert_eq!((raw[4], raw[6]), (unknown, unknown));
+    assert!([0, 2, 3, 5].iter().all(|&i: &usize| raw[i] != unknown), "{raw:?}");
+    save_codes(&place, CategoryMissing::MostFrequent);
+    place.run(&["export", "own.onnx", "refused.onnx"]).refused(2, &["\"code\"", "16777216", "missing"]);
+}

@@ -72,3 +72,15 @@ def test_an_exported_pipeline_scores_raw_rows_as_onnx_runtime_does():
     assert len(frame) == 4521 and len(found) == len(want) == 2
     assert np.abs(found[0] - want[0]).max() < 1e-5 and np.abs(found[1] - want[1]).max() < 1e-6
     assert np.ptp(want[0]) > 10
+
+
+def test_codes_beyond_32_bit_floats_are_told_apart_as_onnx_runtime_does():
+    """``codes.onnx`` is written by the command's own tests; every second code here is unknown to it."""
+    path = CRATES / "cli" / "tests" / "export" / "codes.onnx"
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    codes = np.array([[16777216], [16777217], [16777218], [16777219], [8999999999999999], [8999999999999998], [-3], [-4]])
+    columns = {"code": codes, "x": np.full((8, 1), 1.0)}
+    want = session.run(None, columns)[0]
+    found = pellucid.load(path)(columns)[0]
+    assert found.shape == want.shape and np.abs(found - want).max() < 1e-6
+    assert len(np.unique(want[1::2])) == 1 and len(np.unique(want[::2])) == 4 and want[1] not in want[::2]

@@ -1,15 +1,16 @@
 //! A fitted table pipeline as ONNX nodes before its network, so that any runtime scores raw rows.
 //!
 //! Each column of the table is an input of its own, [rows, 1]: text as strings, of which the empty one is missing; numbers and truth values
-//! as 64-bit floats, of which NaN is missing. Numbers are scaled in 64 bits and rounded then, as everywhere here. A category that training
-//! did not have is an error of the runtime where the pipeline refuses it. What ONNX cannot say is refused before anything is written.
+//! as 64-bit floats, of which NaN is missing. Numbers are scaled in 64 bits and rounded then, as everywhere here. Numbers that are categories
+//! are compared in 32 bits; where whole ones go beyond what those tell apart, they are 64-bit integers, none of them missing. A category that
+//! training did not have is an error of the runtime where the pipeline refuses it. What ONNX cannot say is refused before anything is written.
 
 use std::path::Path;
 
 use pellucid::graph::{DType, Dim, Network, Operator, Tensor, ops};
 use pellucid_data::metadata::KEY;
 use pellucid_data::steps::{CategoryMissing, SourceColumn, Step, TensorColumnKind, Unknown};
-use pellucid_data::table::Cell;
+use pellucid_data::table::{Cell, ColumnType};
 
 use crate::error::{Error, Result};
 use crate::model::OpenModel;
@@ -55,7 +56,11 @@ pub fn network(model: &OpenModel) -> Result<Network> {
     let encoded = front.node("encoded", ops::Concat { axis: 1 }, &inputs)?;
     front.network.add_output(encoded, float, &[rows(), Dim::Fixed(steps.width())]);
     let mut all = model.model().network().behind(&front.network).map_err(pellucid::Error::from)?;
-    all.metadata.insert(KEY.to_owned(), metadata.without_preprocessing().to_json()?);
+    // A document says of its steps or its target; one that says of neither is not read.
+    all.metadata.remove(KEY);
+    if metadata.target.is_some() {
+        all.metadata.insert(KEY.to_owned(), metadata.without_preprocessing().to_json()?);
+    }
     let version = all.opsets.entry(DOMAIN.0.to_owned()).or_insert(DOMAIN.1);
     *version = DOMAIN.1.max(*version);
     Ok(all)
@@ -76,23 +81,42 @@ fn expressible(column: &SourceColumn) -> Result<()> {
             if *missing == CategoryMissing::Refuse && *unknown == Unknown::Ignore {
                 return refused("a missing category is an error there and an unknown one is not".to_owned());
             }
+            if codes(column).is_some() {
+                return Ok(());
+            }
             for category in categories {
                 match category {
+                    Cell::Integer(_) | Cell::Number(_) if is_long(category) => {
+                        let why = "beyond 16777215 whole numbers are told apart as 64-bit integers only, of which none can be missing";
+                        return refused(format!("its category {category}: {why}"));
+                    }
                     Cell::Text(text) if text.is_empty() => {
                         return refused("its category \"\" cannot be told from a missing text".to_owned());
                     }
-                    Cell::Integer(_) | Cell::Number(_) => match number(category) {
-                        x if f64::from(x as f32) != x => {
-                            return refused(format!("its category {category} is no 32-bit float"));
-                        }
-                        _ => {}
-                    },
+                    Cell::Number(x) if f64::from(*x as f32) != *x => {
+                        return refused(format!("its category {category} is no 32-bit float"));
+                    }
                     _ => {}
                 }
             }
             Ok(())
         }
     }
+}
+
+/// Whether 32-bit floats do not tell a number from the next whole ones.
+fn is_long(category: &Cell) -> bool {
+    number(category).abs() >= f64::from(1u32 << f32::MANTISSA_DIGITS)
+}
+
+/// The categories of a column of whole numbers that must be told apart as such: some are long, and none can be missing.
+fn codes(column: &SourceColumn) -> Option<Vec<i64>> {
+    let Step::OneHot { categories, missing, .. } = &column.step else { return None };
+    let is_whole = column.column_type == ColumnType::Integer && *missing != CategoryMissing::MostFrequent;
+    if !is_whole || !categories.iter().any(is_long) {
+        return None;
+    }
+    categories.iter().map(|cell| if let Cell::Integer(i) = cell { Some(*i) } else { None }).collect()
 }
 
 fn number(category: &Cell) -> f64 {
@@ -129,8 +153,12 @@ impl Front {
     fn column(&mut self, column: &SourceColumn) -> Result<Parts> {
         let name = &column.name;
         let named = |what: &str| format!("{name}/{what}");
-        let is_text = column.column_type == pellucid_data::table::ColumnType::Text;
-        let dtype = if is_text { DType::String } else { DType::F64 };
+        let codes = codes(column);
+        let dtype = match column.column_type {
+            ColumnType::Text => DType::String,
+            _ if codes.is_some() => DType::I64,
+            _ => DType::F64,
+        };
         let x = self.network.add_input(name, dtype, &[rows(), Dim::Fixed(1)]);
         let x = x.map_err(pellucid::Error::from)?;
         match &column.step {
@@ -150,29 +178,11 @@ impl Front {
                 let flag = indicator.then(|| self.node(&named("indicator"), to, &[missing])).transpose()?;
                 Ok((Some(value), flag))
             }
-            Step::OneHot { categories, drop_first, missing, unknown, statistics } => {
-                let counts = &statistics.counts;
-                // The first of the most frequent, as in encoding.
-                let most =
-                    (0..counts.len()).fold(0, |best, i| if counts[i] > counts[best] { i } else { best });
-                let mut known: Vec<(&Cell, i64)> = categories.iter().zip(0..).collect();
-                if *missing == CategoryMissing::MostFrequent {
-                    known.push((&Cell::Missing, most as i64));
-                }
-                let values: Vec<i64> = known.iter().map(|(_, i)| *i).collect();
-                let (x, places) = if is_text {
-                    let text =
-                        |cell: &Cell| if *cell == Cell::Missing { String::new() } else { cell.to_string() };
-                    let keys: Vec<String> = known.iter().map(|(cell, _)| text(cell)).collect();
-                    (x, ops::LabelEncoder::of_texts(&keys, &values, -1))
-                } else {
-                    let keys: Vec<f32> = known.iter().map(|(cell, _)| number(cell) as f32).collect();
-                    let narrow = self.node(&named("number"), ops::Cast { to: DType::F32 }, &[x])?;
-                    (narrow, ops::LabelEncoder::of_floats(&keys, &values, -1))
+            Step::OneHot { categories, drop_first, unknown, .. } => {
+                let (place, all) = match codes {
+                    Some(codes) => (x, codes),
+                    None => (self.place(column, x)?, (0..categories.len() as i64).collect()),
                 };
-                let places = places.map_err(|e| Error::request(format!("the column {name:?}: {}", e.0)))?;
-                let place = self.node(&named("category"), places, &[x])?;
-                let all = (0..categories.len() as i64).collect();
                 let encoder = ops::OneHotEncoder::of_numbers(all, *unknown == Unknown::Ignore);
                 let hot = self.node(&named("one_hot"), encoder, &[place])?;
                 let shape = Tensor::vector(vec![-1, categories.len() as i64]);
@@ -194,5 +204,30 @@ impl Front {
                 Ok((Some(value), None))
             }
         }
+    }
+
+    /// Where each of a column's categories stands among those known, -1 where it does not.
+    fn place(&mut self, column: &SourceColumn, x: usize) -> Result<usize> {
+        let name = &column.name;
+        let Step::OneHot { categories, missing, statistics, .. } = &column.step else { return Ok(x) };
+        let counts = &statistics.counts;
+        // The first of the most frequent, as in encoding.
+        let most = (0..counts.len()).fold(0, |best, i| if counts[i] > counts[best] { i } else { best });
+        let mut known: Vec<(&Cell, i64)> = categories.iter().zip(0..).collect();
+        if *missing == CategoryMissing::MostFrequent {
+            known.push((&Cell::Missing, most as i64));
+        }
+        let values: Vec<i64> = known.iter().map(|(_, i)| *i).collect();
+        let (x, places) = if column.column_type == ColumnType::Text {
+            let text = |cell: &Cell| if *cell == Cell::Missing { String::new() } else { cell.to_string() };
+            let keys: Vec<String> = known.iter().map(|(cell, _)| text(cell)).collect();
+            (x, ops::LabelEncoder::of_texts(&keys, &values, -1))
+        } else {
+            let keys: Vec<f32> = known.iter().map(|(cell, _)| number(cell) as f32).collect();
+            let narrow = self.node(&format!("{name}/number"), ops::Cast { to: DType::F32 }, &[x])?;
+            (narrow, ops::LabelEncoder::of_floats(&keys, &values, -1))
+        };
+        let places = places.map_err(|e| Error::request(format!("the column {name:?}: {}", e.0)))?;
+        self.node(&format!("{name}/category"), places, &[x])
     }
 }
