@@ -69,8 +69,8 @@ struct Window {
 
 /// A picture in another size. Values are those of Pillow 13 bit for bit (`Image.resize`, `reducing_gap=None`).
 ///
-/// Pillow before 13 always resizes rows first: where [`downward_first`] holds, it differs by a level or, with filters that
-/// overshoot, by many.
+/// Pillow before 13 always resizes rows first: where a picture loses more than twice as many rows as columns, it differs by a level or, with
+/// filters that overshoot, by many.
 pub fn resize(picture: &Pixels, to: Size, how: Resampling) -> Result<Pixels> {
     let from = picture.size();
     let pixels = to.width.checked_mul(to.height);
