@@ -1,6 +1,7 @@
 //! Tables out, and Parquet both ways.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pellucid_data::ErrorKind;
@@ -109,6 +110,47 @@ fn a_place_that_cannot_be_written() {
     std::fs::create_dir(folder.path().join("out.csv")).unwrap();
     assert!(atomically(folder.path().join("out.csv"), b"x").is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// A stream that cannot be written to for a while.
+struct Failing(Arc<AtomicBool>);
+
+impl Write for Failing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.load(Ordering::Relaxed) {
+            Err(std::io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(bytes.len())
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_that_has_lost_rows_is_not_finished() {
+    let schema = Arc::new(Schema::new("out", vec![Field::new("x", ColumnType::Float)]).unwrap());
+    let rows = |n: usize| {
+        let column = Column::floats((0..n).map(|i| i as f64).collect());
+        Batch::from_columns(Arc::clone(&schema), vec![column]).unwrap()
+    };
+    let fails = Arc::new(AtomicBool::new(true));
+    let stream = Failing(Arc::clone(&fails));
+    let mut writer = TableWriter::stream("results", stream, TableFormat::Parquet, &schema).unwrap();
+    let many = rows(1 << 20);
+    let first = (0..5).find_map(|_| writer.write(&many).err()).unwrap();
+    assert!(
+        matches!(first.kind(), ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::StorageFull),
+        "{first}"
+    );
+    // There is space again, but rows are missing.
+    fails.store(false, Ordering::Relaxed);
+    for error in [writer.write(&rows(1)).unwrap_err(), writer.finish().unwrap_err()] {
+        assert_eq!(error.to_string(), "results: rows could not be written before");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -13,7 +13,6 @@ use pellucid_graph::{
 };
 
 use crate::fuse::Run;
-use crate::operators::is_elementwise;
 
 /// About how many elements a step writes at a time.
 const BLOCK: usize = 4096;
@@ -51,7 +50,7 @@ impl<'a> Link<'a> {
         let from_end = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
         let definition = op.definition();
         let along = match definition.name {
-            _ if is_elementwise(op) => rank,
+            _ if definition.is_elementwise() => rank,
             _ if !definition.domain.is_empty() => return None,
             "Softmax" | "LogSoftmax" | "LayerNormalization" | "RMSNormalization" => {
                 from_end(attribute("axis", -1))?

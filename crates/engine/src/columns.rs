@@ -11,8 +11,6 @@ use pellucid_graph::lower::lower;
 use pellucid_graph::rows::{RowsInput, same_in_all_rows};
 use pellucid_graph::{Attribute, Builder, Fact, Graph, Node, Rows, Tensor, ValueId, ops};
 
-use crate::operators::is_elementwise;
-
 /// The same computation with the points of all inputs and outputs along the last axis; `None` where it has none, or would gain nothing. Outputs
 /// that are constant stay as they are.
 pub(crate) fn columns(graph: &Graph) -> Option<Graph> {
@@ -33,7 +31,8 @@ pub(crate) fn columns(graph: &Graph) -> Option<Graph> {
     }
     for (node, _) in graph.nodes().iter().zip(&needed).filter(|(_, needed)| **needed) {
         let [output] = node.outputs[..] else { return None };
-        let known = is_elementwise(&*node.op) || node.op.definition().domain.is_empty();
+        let definition = node.op.definition();
+        let known = definition.is_elementwise() || definition.domain.is_empty();
         if rows[output.index()] != Some(Rows::BATCH) || !known {
             return None;
         }
@@ -75,7 +74,7 @@ impl Rewrite<'_> {
     fn node(&mut self, node: &Node, output: ValueId) -> Option<ValueId> {
         let name = node.op.definition().name;
         let shape = self.graph.shape(output).to_vec();
-        if is_elementwise(&*node.op) {
+        if node.op.definition().is_elementwise() {
             let inputs: Option<Vec<_>> = node
                 .inputs
                 .iter()

@@ -23,7 +23,6 @@ use crate::chain::{Chain, Group, Link};
 use crate::error::{Error, Result};
 use crate::gate::{Gate, bounds, make_gates, read_bounded};
 use crate::moved::{Padded, Side, Sums, order};
-use crate::operators::RESHAPING;
 
 /// A step of a plan.
 #[derive(Debug)]
@@ -297,6 +296,9 @@ fn put_side_by_side(graph: &Graph, steps: &mut [Option<Draft>]) {
     }
     drop_unread(graph, steps);
 }
+
+/// Operators whose output has the elements of their first input, in its order.
+const RESHAPING: [&str; 5] = ["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 
 /// Takes out the steps that only give their input another shape. What they make is found under what they read.
 fn take_same(graph: &Graph, steps: &mut [Option<Draft>]) -> HashMap<ValueId, ValueId> {

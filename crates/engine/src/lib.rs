@@ -10,7 +10,6 @@ mod fuse;
 mod gate;
 mod hinge;
 mod moved;
-mod operators;
 pub mod plan;
 pub mod profile;
 pub mod stage;

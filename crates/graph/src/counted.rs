@@ -12,40 +12,13 @@ use crate::ops::convert::code;
 use crate::specialise::{Specialisation, Specialised};
 use crate::tensor::{DType, Tensor};
 
-/// Operators whose inputs behind the first are a shape, an axis, places or lengths.
-const SHAPED: [&str; 9] =
-    ["Reshape", "Expand", "Slice", "Tile", "Pad", "Resize", "Split", "Squeeze", "Unsqueeze"];
-/// Operators that compute sizes and places from others, which are whole numbers.
-const OF_SIZES: [&str; 28] = [
-    "Abs",
-    "Add",
-    "And",
-    "Concat",
-    "Div",
-    "Equal",
-    "Expand",
-    "Flatten",
-    "Gather",
-    "GatherElements",
-    "GatherND",
-    "Greater",
-    "GreaterOrEqual",
-    "Identity",
-    "Less",
-    "LessOrEqual",
-    "Max",
-    "Min",
-    "Mod",
-    "Mul",
-    "Not",
-    "Or",
-    "Range",
-    "ReduceProd",
-    "Sub",
-    "Transpose",
-    "Trilu",
-    "CumSum",
-];
+/// Operators whose inputs behind the first say what shape their output has, and no more than that.
+const SHAPED: [&str; 8] = ["Reshape", "Expand", "Tile", "Pad", "Resize", "Split", "Squeeze", "Unsqueeze"];
+/// Operators whose inputs behind the first are places in it.
+const PLACED: [&str; 4] = ["Slice", "Gather", "GatherElements", "GatherND"];
+/// Operators that compute sizes and places from others, beside those that compute each element for itself.
+const OF_SIZES: [&str; 8] =
+    ["Concat", "CumSum", "Expand", "Flatten", "Range", "ReduceProd", "Transpose", "Trilu"];
 /// Numbers of rows at which the branches of an If are compared.
 const TRIED: [usize; 5] = [2, 3, 5, 17, 65];
 
@@ -83,22 +56,18 @@ impl Network {
         let mut counted = Counted::default();
         for node in self.nodes() {
             let Ok(op) = &node.op else { continue };
-            let name = op.definition().name;
             let from = |v: &Option<usize>| v.is_some_and(|v| sized[v]);
-            let gives_sizes = match name {
+            let gives_sizes = match op.definition().name {
                 "Shape" | "Size" => true,
                 _ if !node.inputs.iter().any(from) => false,
                 "ConstantOfShape" => false,
-                _ if SHAPED.contains(&name) => node.inputs.first().is_some_and(from),
-                "Cast" if !to_floats(&**op) => true,
-                "Where" if node.inputs.iter().skip(1).any(from) => true,
-                _ if OF_SIZES.contains(&name) => true,
                 "If" => {
                     counted.branches = true;
                     false
                 }
-                _ => {
-                    counted.numbers = true;
+                _ if keeps_sizes(&**op, |i| node.inputs.get(i).is_some_and(from)) => true,
+                name => {
+                    counted.numbers |= !SHAPED.contains(&name);
                     false
                 }
             };
@@ -107,6 +76,18 @@ impl Network {
             }
         }
         counted
+    }
+}
+
+/// Whether an operator, some of whose inputs are sizes, computes sizes and not other numbers.
+fn keeps_sizes(op: &dyn Operator, is_size: impl Fn(usize) -> bool) -> bool {
+    let definition = op.definition();
+    match definition.name {
+        "Cast" => !to_floats(op),
+        "Pow" => is_size(0),
+        "Where" => is_size(1) || is_size(2),
+        name if SHAPED.contains(&name) || PLACED.contains(&name) => is_size(0),
+        name => definition.is_elementwise() || OF_SIZES.contains(&name),
     }
 }
 
@@ -124,13 +105,22 @@ fn compare(graph: &Graph, other: &Graph, counted: Counted) -> Result<()> {
             // Where no branch depends on sizes, the difference is one of form.
             return if counted.branches { Err(mixes(a)) } else { Ok(()) };
         }
+        // Whole numbers that give a shape may differ, also where a slice is all of what it is cut from.
+        let is_whole = |g: &Graph, n: &Node| {
+            n.inputs.iter().flatten().next().map(|x| g.shape(*x)) == n.outputs.first().map(|y| g.shape(*y))
+        };
+        let definition = a.op.definition();
+        let chosen = match definition.name {
+            "Slice" => !(is_whole(graph, a) && is_whole(other, b)),
+            name => definition.is_elementwise() || PLACED.contains(&name),
+        };
         let pairs = a.inputs.iter().zip(&b.inputs);
         let differ = |(x, y): (&Option<ValueId>, &Option<ValueId>)| {
             let (Some(x), Some(y)) = (x.and_then(|x| graph.constant(x)), y.and_then(|y| other.constant(y)))
             else {
                 return false;
             };
-            x.dtype().is_float() && x.shape() == y.shape() && x != y && different(x, y)
+            x.shape() == y.shape() && x != y && different(x, y) && (x.dtype().is_float() || chosen)
         };
         if pairs.into_iter().any(differ) {
             return Err(mixes(a));
@@ -146,7 +136,7 @@ fn different(a: &Tensor, b: &Tensor) -> bool {
 }
 
 fn mixes(node: &Node) -> crate::Error {
-    let (operator, opset, reason) =
-        node.said("what it computes with depends on the number of rows".to_owned());
+    let (operator, opset, reason) = node
+        .said("what it computes with depends on the number of rows, which is 1 in a tile of 1".to_owned());
     ErrorKind::RowsMix { node: node.name.to_string(), operator, opset, reason }.into()
 }

@@ -107,7 +107,7 @@ impl Network {
     /// whatever the sizes of their inputs.
     pub fn obstacles(&self, target: usize, known: Option<&Specialised>) -> Vec<Obstacle> {
         let value = |symbol: usize| known.and_then(|k| k.values.get(symbol).copied().flatten());
-        let depends = self.depends_on_inputs();
+        let depends = self.depends_on_elements();
         let mut wanted = vec![false; self.symbols().len()];
         wanted.get_mut(target).into_iter().for_each(|w| *w = true);
         let mut edge: Vec<ValueId> = Vec::new();
@@ -125,19 +125,6 @@ impl Network {
         let mut found = known.map(|k| flow(&k.graph, &edge).obstacles).unwrap_or_default();
         found.extend(beyond);
         found
-    }
-
-    /// For each value, whether its elements may depend on those of an input.
-    fn depends_on_inputs(&self) -> Vec<bool> {
-        let mut depends = vec![false; self.symbols().len()];
-        self.inputs().iter().for_each(|&i| depends[i] = true);
-        for node in self.nodes() {
-            let sizes = node.op.as_ref().is_ok_and(|op| matches!(op.definition().name, "Shape" | "Size"));
-            if !sizes && node.inputs.iter().flatten().any(|&i| depends[i]) {
-                node.outputs.iter().flatten().for_each(|&o| depends[o] = true);
-            }
-        }
-        depends
     }
 }
 

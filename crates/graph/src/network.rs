@@ -258,16 +258,16 @@ impl Network {
         let is_inside = |n: &NetworkNode| n.module.as_deref().is_some_and(|m| is_within(m, path));
         let inside: Vec<&NetworkNode> = self.nodes.iter().filter(|n| is_inside(n)).collect();
         let made: HashSet<usize> = inside.iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
-        let fixed = self.independent_of_elements();
+        let depends = self.depends_on_elements();
         if wants_input {
             let mut taken = inside.iter().flat_map(|n| n.inputs.iter().flatten().copied());
-            return taken.find(|i| !made.contains(i) && !fixed[*i]);
+            return taken.find(|i| !made.contains(i) && depends[*i]);
         }
         let outside = self.nodes.iter().filter(|n| !is_inside(n));
         let mut read: HashSet<usize> = outside.flat_map(|n| n.inputs.iter().flatten().copied()).collect();
         read.extend(&self.outputs);
         let given = || inside.iter().rev().flat_map(|n| n.outputs.iter().flatten().copied());
-        given().find(|o| read.contains(o) && !fixed[*o]).or_else(|| given().next())
+        given().find(|o| read.contains(o) && depends[*o]).or_else(|| given().next())
     }
 
     /// The module that the exporter merged into the front of another, so that what lay between them is not computed: the node that takes the
@@ -301,17 +301,17 @@ impl Network {
         self.nodes.iter().find(|n| n.inputs.iter().flatten().any(own))
     }
 
-    /// The values that do not depend on any input's elements: constants, sizes, and what is computed from those.
-    fn independent_of_elements(&self) -> Vec<bool> {
-        let mut fixed: Vec<bool> = self.symbols.iter().map(|s| s.constant.is_some()).collect();
+    /// For each value, whether its elements may depend on those of an input, as those of sizes do not.
+    pub(crate) fn depends_on_elements(&self) -> Vec<bool> {
+        let mut depends = vec![false; self.symbols.len()];
+        self.inputs.iter().for_each(|&i| depends[i] = true);
         for node in &self.nodes {
-            let Ok(op) = &node.op else { continue };
-            let sizes = matches!(op.definition().name, "Shape" | "Size");
-            if sizes || node.inputs.iter().flatten().all(|&i| fixed[i]) {
-                node.outputs.iter().flatten().for_each(|&o| fixed[o] = true);
+            let sizes = node.op.as_ref().is_ok_and(|op| matches!(op.definition().name, "Shape" | "Size"));
+            if !sizes && node.inputs.iter().flatten().any(|&i| depends[i]) {
+                node.outputs.iter().flatten().for_each(|&o| depends[o] = true);
             }
         }
-        fixed
+        depends
     }
 
     fn hint(&self, name: &str) -> String {

@@ -221,7 +221,65 @@ pub struct Definition {
     pub cases: fn() -> Vec<crate::cases::Case>,
 }
 
+/// Operators that compute each element from those at its place, broadcast.
+const ELEMENTWISE: [&str; 49] = [
+    "Abs",
+    "Add",
+    "And",
+    "Cast",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Cos",
+    "Div",
+    "Elu",
+    "Equal",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "GeluSlope",
+    "Greater",
+    "GreaterOrEqual",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Mean",
+    "Min",
+    "Mish",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "Pow",
+    "Reciprocal",
+    "Relu",
+    "Selu",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Sub",
+    "Sum",
+    "Tanh",
+    "Where",
+    "Xor",
+];
+
 impl Definition {
+    /// Whether it computes each element from those at its place, broadcast.
+    pub fn is_elementwise(&self) -> bool {
+        ["", "pellucid"].contains(&self.domain) && ELEMENTWISE.contains(&self.name)
+    }
+
     /// Why it has no derivative in any form; `None` where it has one in some.
     pub fn lacks_derivative(&self) -> Option<&'static str> {
         self.derivative.strip_prefix("none: ")

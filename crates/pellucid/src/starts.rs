@@ -15,32 +15,6 @@ const BESIDE_TOKENS: [&str; 3] = ["position_ids", "segment_ids", "token_type_ids
 const MOVES: [&str; 10] =
     ["Cast", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose"];
 
-/// Operators that compute each element for itself.
-const EACH: [&str; 22] = [
-    "Abs",
-    "Add",
-    "And",
-    "Cast",
-    "Clip",
-    "Div",
-    "Equal",
-    "Greater",
-    "GreaterOrEqual",
-    "Identity",
-    "Less",
-    "LessOrEqual",
-    "Max",
-    "Min",
-    "Mod",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "Sub",
-    "Where",
-    "Xor",
-];
-
 /// A value from which attributions start.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
@@ -215,7 +189,7 @@ impl Setup<'_> {
         }
         self.starts_by(frame, read, input, table_and_ids, |node, same| {
             let is_same = |v: ValueId| same[v.index()];
-            EACH.contains(&node.op.definition().name)
+            node.op.definition().is_elementwise()
                 && node.present().any(is_same)
                 && node.present().all(|v| is_same(v) || graph.constant(v).is_some())
                 && node.outputs.iter().all(|o| {

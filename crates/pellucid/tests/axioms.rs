@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{control, every_method, explain, method, pool, seeded, seeded_rows, spec};
-use pellucid::graph::{DType, Dim, Network, Tensor, ops};
+use pellucid::graph::attributes::Branch;
+use pellucid::graph::{DType, Dim, Network, Operator, Tensor, ops};
 use pellucid::{Baseline, Batch, METHODS, Method, Model, Precision, Scale, Spec, Target};
 
 fn methods() -> Vec<Spec> {
@@ -72,54 +75,97 @@ fn deep_lift_is_complete_through_products_quotients_and_softmax() {
     assert!(delta[0].iter().all(|d| d.abs() < 1e-12), "product and quotient: {delta:?}");
 }
 
-/// x [batch, 3], and its number of rows.
-fn with_its_count() -> (Network, usize, usize) {
+/// y [batch, 3] of x [batch, 3] and its number of rows.
+fn with_count(y: impl Fn(&mut Network, usize, usize) -> usize) -> Model {
     let mut n = Network::new();
-    let x = n.add_input("x", DType::F32, &[Dim::Symbol("batch".into()), Dim::Fixed(3)]).unwrap();
-    let shape = n.add_node("shape", ops::Shape { start: 0, end: None }, &[x], "shape").unwrap();
-    let first = n.add_constant("first", Tensor::scalar(0i64)).unwrap();
-    let count = n.add_node("pick", ops::Gather { axis: 0 }, &[shape, first], "count").unwrap();
-    (n, x, count)
+    let shape = [Dim::Symbol("batch".into()), Dim::Fixed(3)];
+    let x = n.add_input("x", DType::F32, &shape).unwrap();
+    let sizes = n.add_node("shape", ops::Shape { start: 0, end: None }, &[x], "shape").unwrap();
+    let first = n.add_constant("first", Tensor::vector(vec![0i64])).unwrap();
+    let count = n.add_node("pick", ops::Gather { axis: 0 }, &[sizes, first], "count").unwrap();
+    let y = y(&mut n, x, count);
+    n.add_output(y, DType::F32, &shape);
+    Model::from_network(n).unwrap()
+}
+
+/// A node beside constants.
+fn node(
+    n: &mut Network,
+    name: &str,
+    op: impl Operator + 'static,
+    inputs: &[usize],
+    constants: &[Tensor],
+) -> usize {
+    let constant = |(i, t): (usize, &Tensor)| n.add_constant(&format!("{name}.{i}"), t.clone()).unwrap();
+    let constants: Vec<usize> = constants.iter().enumerate().map(constant).collect();
+    n.add_node(name, op, &[inputs, &constants].concat(), name).unwrap()
+}
+
+fn run_and_saliency(model: &Model, rows: usize) -> [Result<Tensor, String>; 2] {
+    let x = seeded_rows(rows, 3, 1);
+    let run = model.run(std::slice::from_ref(&x), Precision::Float32, None, &control(&pool(1)));
+    let asked = Spec { targets: vec![Target::Class(0)], ..spec(method(r#"{"name": "saliency"}"#)) };
+    let explained = model.explain(&asked, &Batch::new(vec![x]), &control(&pool(1)));
+    [
+        run.map(|y| y[0].clone()).map_err(|e| e.to_string()),
+        explained.map(|e| e.attributions[0].clone()).map_err(|e| e.to_string()),
+    ]
 }
 
 #[test]
 fn what_depends_on_the_number_of_rows_is_refused_by_name() {
-    let batch_dim = Dim::Symbol("batch".into());
-    let (mut n, x, count) = with_its_count();
-    let count = n.add_node("cast", ops::Cast { to: DType::F32 }, &[count], "rows").unwrap();
-    let y = n.add_node("mean", ops::Div, &[x, count], "y").unwrap();
-    n.add_output(y, DType::F32, &[batch_dim.clone(), Dim::Fixed(3)]);
-    let divided = Model::from_network(n).unwrap();
-    // A shape that is made of it is the same network for any number of rows.
-    let (mut n, x, count) = with_its_count();
-    let axis = n.add_constant("axis", Tensor::vector(vec![0i64])).unwrap();
-    let count = n.add_node("unsqueeze", ops::Unsqueeze, &[count, axis], "rows").unwrap();
-    let rest = n.add_constant("rest", Tensor::vector(vec![3i64, 1])).unwrap();
-    let shape = n.add_node("join", ops::Concat { axis: 0 }, &[count, rest], "new").unwrap();
-    let y = n.add_node("reshape", ops::Reshape { allow_zero: false }, &[x, shape], "y").unwrap();
-    n.add_output(y, DType::F32, &[batch_dim, Dim::Fixed(3), Dim::Fixed(1)]);
-    let reshaped = Model::from_network(n).unwrap();
-    for rows in [1, 4, 70] {
-        let x = seeded_rows(rows, 3, 1);
-        let run = |model: &Model| {
-            model
-                .run(std::slice::from_ref(&x), Precision::Float32, None, &control(&pool(1)))
-                .map(|y| bits(&y[0]))
+    let divided = with_count(|n, x, count| {
+        let count = node(n, "cast", ops::Cast { to: DType::F32 }, &[count], &[]);
+        node(n, "depends", ops::Div, &[x, count], &[])
+    });
+    let looked_up = with_count(|n, x, count| {
+        let table = n.add_constant("table", seeded_rows(100, 3, 2)).unwrap();
+        let row = n.add_node("gather", ops::Gather { axis: 0 }, &[table, count], "row").unwrap();
+        node(n, "depends", ops::Add, &[x, row], &[])
+    });
+    let cut = with_count(|n, x, count| {
+        let wide = node(n, "wide", ops::Tile, &[x], &[Tensor::vector(vec![1i64, 100])]);
+        let end = node(n, "end", ops::Add, &[count], &[Tensor::vector(vec![3i64])]);
+        let axis = n.add_constant("axis", Tensor::vector(vec![1i64])).unwrap();
+        node(n, "depends", ops::Slice, &[wide, count, end, axis], &[])
+    });
+    let branched = with_count(|n, x, count| {
+        let more = node(n, "more", ops::Greater, &[count], &[Tensor::vector(vec![40i64])]);
+        let branch = |op: fn(&mut Network, usize) -> usize| {
+            let mut b = Network::new();
+            let x = b.add_input("x", DType::F32, &[Dim::Unknown, Dim::Fixed(3)]).unwrap();
+            let y = op(&mut b, x);
+            b.add_output(y, DType::F32, &[]);
+            Branch(Arc::new(b))
         };
-        assert_eq!(run(&reshaped).unwrap(), bits(&x), "{rows}");
-        let asked = Spec { targets: vec![Target::Class(0)], ..spec(method(r#"{"name": "saliency"}"#)) };
-        let explained = divided.explain(&asked, &Batch::new(vec![x.clone()]), &control(&pool(1)));
-        if rows == 1 {
-            assert_eq!(run(&divided).unwrap(), bits(&x));
-            assert!(explained.is_ok());
-            continue;
-        }
-        for error in [run(&divided).unwrap_err(), explained.unwrap_err()] {
-            let error = error.to_string();
-            assert!(
-                error.contains("node mean") && error.contains("depends on the number of rows"),
-                "{error}"
-            );
+        let twice = branch(|b, x| node(b, "twice", ops::Add, &[x, x], &[]));
+        let below = branch(|b, x| node(b, "below", ops::Neg, &[x], &[]));
+        let op = ops::If { branches: [twice, below], precision: None };
+        node(n, "depends", op, &[more, x], &[])
+    });
+    // A shape that is made of it is the same network for any number of rows, and so is a slice of all rows.
+    let reshaped = with_count(|n, x, count| {
+        let axis = n.add_constant("axis", Tensor::vector(vec![0i64])).unwrap();
+        let rest = n.add_constant("rest", Tensor::vector(vec![3i64])).unwrap();
+        let whole = n.add_node("slice", ops::Slice, &[x, axis, count, axis], "whole").unwrap();
+        let shape = node(n, "join", ops::Concat { axis: 0 }, &[count, rest], &[]);
+        node(n, "reshape", ops::Reshape { allow_zero: false }, &[whole, shape], &[])
+    });
+    for rows in [1, 4, 70] {
+        let [y, slopes] = run_and_saliency(&reshaped, rows);
+        assert_eq!(bits(&y.unwrap()), bits(&seeded_rows(rows, 3, 1)), "{rows}");
+        assert!(slopes.is_ok());
+        for (what, model) in
+            [("divided", &divided), ("looked up", &looked_up), ("cut", &cut), ("branched", &branched)]
+        {
+            for found in run_and_saliency(model, rows) {
+                let Err(error) = found else {
+                    assert_eq!(rows, 1, "{what}");
+                    continue;
+                };
+                assert!(rows > 1, "{what}: {error}");
+                assert!(error.contains("depends on the number of rows"), "{what}: {error}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 """What the package does with arguments: forms of targets and baselines, results, refusals."""
 
 import pathlib
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pellucid
 from pellucid import attr
 from pellucid._inputs import _array
 
+CRATES = pathlib.Path(__file__).parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "cases"
 
 
@@ -132,6 +134,23 @@ def test_a_tolerance_is_held_or_its_miss_is_told(bank):
     with pytest.warns(RuntimeWarning, match="rows miss") as told:
         pellucid.explain(bank, rows, tolerance=1e-13)
     assert told[0].filename == __file__
+
+
+def test_a_layer_that_is_not_quite_what_its_name_says_is_told():
+    """PyTorch's older exporter merges the normalization behind a convolution into it."""
+    path = CRATES / "pellucid" / "tests" / "networks" / "vgg11_bn.onnx"
+    model = pellucid.load(path)
+    pictures = np.zeros((1, 3, 32, 32), np.float32)
+    for explain in (
+        lambda layer: attr.LayerActivation(model, layer).attribute(pictures),
+        lambda layer: pellucid.explain(model, pictures, method="layer_activation", layer=layer),
+    ):
+        with pytest.warns(UserWarning, match="features.0: the exporter merged the normalization") as told:
+            explain("features.0")
+        assert [w.filename for w in told] == [__file__]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            explain("features.0:input")
 
 
 def test_arguments_that_a_method_does_not_take_are_named(classes):
