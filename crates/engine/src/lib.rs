@@ -9,6 +9,7 @@ pub mod error;
 mod fuse;
 mod gate;
 mod hinge;
+mod lives;
 mod moved;
 pub mod plan;
 pub mod profile;

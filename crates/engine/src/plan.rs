@@ -1,6 +1,6 @@
 //! A graph made ready to run: steps in order, and a place in the workspace for every value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pellucid_graph::lower::lower;
@@ -12,6 +12,7 @@ use pellucid_kernels::Aligned;
 
 use crate::error::{Error, Result};
 use crate::fuse::{self, Run, Step};
+use crate::lives::Lives;
 use crate::profile::Profile;
 
 /// The most bytes that a plan takes while it runs.
@@ -338,59 +339,6 @@ fn too_large(graph: &Graph, plan: &Plan) -> Error {
     let largest = outputs.max_by_key(|(_, fact)| fact.len().saturating_mul(fact.dtype.size()));
     let (node, shape) = largest.map_or_else(Default::default, |(n, f)| (n.to_string(), f.shape.clone()));
     Error::TooLarge { rows: plan.rows, bytes: plan.bytes(), most: MOST_BYTES, node, shape }
-}
-
-/// When values are needed: from the step that makes one to the last that reads it.
-#[derive(Debug, Default)]
-struct Lives {
-    all: Vec<Life>,
-    of: HashMap<ValueId, usize>,
-}
-
-#[derive(Debug)]
-struct Life {
-    value: ValueId,
-    dtype: DType,
-    len: usize,
-    from: usize,
-    to: usize,
-}
-
-impl Lives {
-    fn begin(&mut self, value: ValueId, fact: &Fact, step: usize) {
-        self.of.insert(value, self.all.len());
-        self.all.push(Life { value, dtype: fact.dtype, len: fact.len(), from: step, to: step });
-    }
-
-    fn reach(&mut self, value: ValueId, step: usize) {
-        if let Some(&i) = self.of.get(&value) {
-            self.all[i].to = self.all[i].to.max(step);
-        }
-    }
-
-    /// Slots by type and size, and the slot of each value. The largest values choose first, and take the smallest slot that is large enough
-    /// and that nobody needs at the same time.
-    fn slots(mut self) -> (Vec<(DType, usize)>, HashMap<ValueId, usize>) {
-        self.all.sort_by_key(|life| std::cmp::Reverse(life.len.saturating_mul(life.dtype.size())));
-        let mut slots: Vec<(DType, usize)> = Vec::new();
-        // For each slot, the last step of each life in it by its first.
-        let mut taken: Vec<BTreeMap<usize, usize>> = Vec::new();
-        let mut slot_of = HashMap::with_capacity(self.all.len());
-        for Life { value, dtype, len, from, to } in self.all {
-            let is_free = |lives: &BTreeMap<usize, usize>| {
-                lives.range(..=to).next_back().is_none_or(|(_, &last)| last < from)
-            };
-            let fitting = (0..slots.len()).rev().find(|&s| slots[s].0 == dtype && is_free(&taken[s]));
-            let slot = fitting.unwrap_or_else(|| {
-                slots.push((dtype, len));
-                taken.push(BTreeMap::new());
-                slots.len() - 1
-            });
-            taken[slot].insert(from, to);
-            slot_of.insert(value, slot);
-        }
-        (slots, slot_of)
-    }
 }
 
 #[cfg(test)]
