@@ -57,7 +57,7 @@ impl Lives {
 
 /// Which slots of a type are taken at which steps.
 struct Taken {
-    /// Each slot, with the last step of each life in it by its first.
+    /// Each slot: its number among those of all types, and the last step of each life in it by its first.
     lives: Vec<(usize, BTreeMap<usize, usize>)>,
     counts: Counts,
 }
@@ -79,7 +79,7 @@ impl Taken {
         self.lives.iter().rposition(is_free)
     }
 
-    /// Takes a slot, and gives its number among those of all types.
+    /// Takes one of these slots, and gives its number among those of all types.
     fn take(&mut self, slot: usize, from: usize, to: usize) -> usize {
         self.counts.add(from, to);
         let (number, lives) = &mut self.lives[slot];

@@ -17,8 +17,7 @@ const SHAPED: [&str; 8] = ["Reshape", "Expand", "Tile", "Pad", "Resize", "Split"
 /// Operators whose inputs behind the first are places in it.
 const PLACED: [&str; 4] = ["Slice", "Gather", "GatherElements", "GatherND"];
 /// Operators that compute sizes and places from others, beside those that compute each element for itself.
-const OF_SIZES: [&str; 8] =
-    ["Concat", "CumSum", "Expand", "Flatten", "Range", "ReduceProd", "Transpose", "Trilu"];
+const OF_SIZES: [&str; 7] = ["Concat", "CumSum", "Flatten", "Range", "ReduceProd", "Transpose", "Trilu"];
 /// Numbers of rows at which the branches of an If are compared.
 const TRIED: [usize; 5] = [2, 3, 5, 17, 65];
 
