@@ -97,9 +97,8 @@ impl Reader<'_> {
                 handed_through.push((name.to_owned(), actual.clone()));
             }
         }
-        // What the graph does not define is a value from outside, and keeps its name.
-        let defined: HashSet<&str> = inline::defined(graph).collect();
-        for name in order::reads(graph).into_iter().filter(|name| !defined.contains(name)) {
+        // What lies around the graph keeps its name.
+        for name in order::reads(graph) {
             map.entry(name.to_owned()).or_insert_with(|| name.to_owned());
         }
         let prefix = format!("{label}/");

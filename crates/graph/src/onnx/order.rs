@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
+use super::inline;
 use super::proto::{AttributeProto, GraphProto, NodeProto};
 use crate::error::{ErrorKind, Result};
 
@@ -74,7 +75,7 @@ pub(super) fn label(node: &NodeProto) -> String {
     }
 }
 
-/// The names that graphs inside a node's attributes read. Nesting is bounded by the decoder.
+/// The names that graphs inside a node's attributes read from around them. Nesting is bounded by the decoder.
 fn captured<'a>(attributes: &'a [AttributeProto], names: &mut HashSet<&'a str>) {
     let graphs = attributes.iter().flat_map(|a| a.g.iter().chain(&a.graphs));
     for graph in graphs {
@@ -83,14 +84,20 @@ fn captured<'a>(attributes: &'a [AttributeProto], names: &mut HashSet<&'a str>) 
 }
 
 fn graph_reads<'a>(graph: &'a GraphProto, names: &mut HashSet<&'a str>) {
+    let mut read: HashSet<&str> = graph.output.iter().filter_map(|o| o.name.as_deref()).collect();
     for node in &graph.node {
-        names.extend(node.input.iter().map(String::as_str));
-        captured(&node.attribute, names);
+        read.extend(node.input.iter().map(String::as_str));
+        captured(&node.attribute, &mut read);
     }
-    names.extend(graph.output.iter().filter_map(|o| o.name.as_deref()));
+    // What it calls its own may have the name of something around it.
+    let own = inline::defined(graph).chain(graph.input.iter().filter_map(|i| i.name.as_deref()));
+    own.for_each(|name| {
+        read.remove(name);
+    });
+    names.extend(read);
 }
 
-/// The names that a graph reads, those of its own values among them, in order and each once.
+/// The names that a graph reads from around it, in order and each once.
 pub(super) fn reads(graph: &GraphProto) -> Vec<&str> {
     let mut names = HashSet::new();
     graph_reads(graph, &mut names);
