@@ -66,22 +66,27 @@ fn explained(place: &Place, model: &str, more: &[&str]) -> common::Ran {
     ran
 }
 
-/// `tests/export/expected.csv` is what ONNX Runtime gives for the committed file; `make.py` beside it writes it. Where the written file changes,
-/// UPDATE_FILES=1 puts it there, and that is to be run again.
+/// Exports a model to a file that is to be as the committed one of its name; UPDATE_FILES=1 puts it there.
+fn exported(place: &Place, model: &str, name: &str) {
+    let ran = place.run(&["export", model, name]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let written = std::fs::read(place.path(name)).unwrap();
+    if std::env::var_os("UPDATE_FILES").is_some() {
+        std::fs::write(committed().join(name), &written).unwrap();
+    }
+    assert!(
+        written == std::fs::read(committed().join(name)).unwrap(),
+        "another file than tests/export/{name}"
+    );
+}
+
+/// `tests/export/expected.csv` is what ONNX Runtime gives for the committed file; `make.py` beside it writes it, and is to be run again where that
+/// file changes.
 #[test]
 fn the_written_file_gives_what_onnx_runtime_gives() {
     let place = Place::new();
     rich(&place);
-    let ran = place.run(&["export", "rich.onnx", "raw.onnx"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let written = std::fs::read(place.path("raw.onnx")).unwrap();
-    if std::env::var_os("UPDATE_FILES").is_some() {
-        std::fs::write(committed().join("raw.onnx"), &written).unwrap();
-    }
-    assert!(
-        written == std::fs::read(committed().join("raw.onnx")).unwrap(),
-        "another file than tests/export/raw.onnx"
-    );
+    exported(&place, "rich.onnx", "raw.onnx");
     assert_eq!(ROWS, std::fs::read_to_string(committed().join("rows.csv")).unwrap());
     place.write("rows.csv", ROWS);
     let expected = std::fs::read_to_string(committed().join("expected.csv")).unwrap();
@@ -209,16 +214,7 @@ fn save_codes(place: &Place, missing: CategoryMissing) {
 fn codes_beyond_32_bit_floats_are_told_apart() {
     let place = Place::new();
     save_codes(&place, CategoryMissing::Category);
-    let ran = place.run(&["export", "own.onnx", "codes.onnx"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let written = std::fs::read(place.path("codes.onnx")).unwrap();
-    if std::env::var_os("UPDATE_FILES").is_some() {
-        std::fs::write(committed().join("codes.onnx"), &written).unwrap();
-    }
-    assert!(
-        written == std::fs::read(committed().join("codes.onnx")).unwrap(),
-        "another file than tests/export/codes.onnx"
-    );
+    exported(&place, "own.onnx", "codes.onnx");
     let codes = "16777216 16777217 16777218 8999999999999999 8999999999999998 -3 -4";
     let rows: String = codes.split(' ').map(|code| format!("{code},1\n")).collect();
     place.write("rows.csv", format!("code,x\n{rows}"));

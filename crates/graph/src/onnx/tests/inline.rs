@@ -216,26 +216,31 @@ fn branches_may_use_the_names_around_them_for_their_own_values() {
         ..GraphProto::default()
     };
     for [first, second] in [["y", "y"], ["y", "m"], ["m", "y"], ["m", "m"], ["s", "m"]] {
-        let mut inner = node("If", &["c"], &[first]);
-        let negated = body(vec![node("Neg", &["x"], &["o"]), node("Neg", &["o"], &[second])], second);
+        let mut inner = node("If", &["d"], &[first]);
+        let negated = body(vec![node("Neg", &["x"], &[second])], second);
         let twice = body(vec![node("Add", &["x", "x"], &[second])], second);
         inner.attribute = vec![branch("then_branch", twice), branch("else_branch", negated)];
         let mut outer = node("If", &["c"], &["y"]);
         let other = body(vec![node("Identity", &["x"], &[first])], first);
         outer.attribute = vec![branch("then_branch", body(vec![inner], first)), branch("else_branch", other)];
-        for (holds, expected) in [(true, [2.0, 4.0]), (false, [1.0, 2.0])] {
-            let condition = encode::tensor("c", &Tensor::new(&[], vec![holds]).unwrap());
-            let known = load(&model(vec![outer.clone()], vec![condition])).unwrap();
+        for (c, d, expected) in
+            [(true, true, [2.0, 4.0]), (true, false, [-1.0, -2.0]), (false, true, [1.0, 2.0])]
+        {
+            let flag = |name: &str, holds: bool| encode::tensor(name, &Tensor::scalar(holds));
+            let known = load(&model(vec![outer.clone()], vec![flag("c", c), flag("d", d)])).unwrap();
             assert_eq!(run(&known, [1.0, 2.0]), expected, "{first} {second}");
+            // Where the width is that of x, 2.
             let nodes = vec![
                 node("Shape", &["x"], &["s"]),
                 node("Gather", &["s", "one"], &["width"]),
-                node("Equal", &["width", "size"], &["c"]),
+                node("Equal", &["width", "c width"], &["c"]),
+                node("Equal", &["width", "d width"], &["d"]),
                 outer.clone(),
             ];
-            let size = encode::tensor("size", &Tensor::scalar(if holds { 2i64 } else { 3 }));
+            let width =
+                |name: &str, holds: bool| encode::tensor(name, &Tensor::scalar(if holds { 2i64 } else { 3 }));
             let one = encode::tensor("one", &Tensor::scalar(1i64));
-            let network = load(&model(nodes, vec![one, size])).unwrap();
+            let network = load(&model(nodes, vec![one, width("c width", c), width("d width", d)])).unwrap();
             assert_eq!(run(&network, [1.0, 2.0]), expected, "{first} {second}");
             let again = Network::from_bytes(&network.to_bytes().unwrap(), None).unwrap();
             assert_eq!(run(&again, [1.0, 2.0]), expected, "{first} {second}");

@@ -11,7 +11,7 @@ use crate::network::{Dim, Network};
 use crate::onnx::encode;
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::tensor_proto::{DataLocation, DataType};
-use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
+use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto};
 use crate::specialise::Specialisation;
 use crate::tensor::{DType, Tensor};
 
@@ -275,11 +275,7 @@ fn elements_in_two_fields() {
     let w = &mut graph(&mut m).initializer[0];
     (w.raw_data, w.float_data, w.int32_data) = (None, vec![1.0; 6], vec![1; 6]);
     assert_kind!(refused(&m), ErrorKind::Malformed(_), "initializer \"w\"", "float_data and in int32_data");
-    let mut constant = node("Constant", &[], &["c"]);
-    let mut tensor = floats("", &[1], &[1.0]);
-    tensor.float_data = vec![2.0];
-    constant.attribute.push(tensor_attribute("value", tensor));
-    let m = model(vec![constant, node("Add", &["x", "c"], &["y"])], vec![]);
+    let m = with_constant(|tensor| tensor.float_data = vec![2.0]);
     assert_kind!(refused(&m), ErrorKind::Malformed(_), "attribute \"value\" of node node_c", "float_data");
 }
 
@@ -400,13 +396,18 @@ fn an_attribute_given_twice_or_without_its_value() {
     assert_kind!(refused(&m), ErrorKind::Malformed(_), "node_h", "TENSOR");
 }
 
-#[test]
-fn a_constant_with_a_malformed_tensor() {
+/// A model with a constant of one float, of which something is changed.
+fn with_constant(change: impl Fn(&mut TensorProto)) -> ModelProto {
     let mut constant = node("Constant", &[], &["c"]);
     let mut tensor = floats("", &[1], &[1.0]);
-    tensor.dims = vec![1_000_000];
+    change(&mut tensor);
     constant.attribute.push(tensor_attribute("value", tensor));
-    let m = model(vec![constant, node("Add", &["x", "c"], &["y"])], vec![]);
+    model(vec![constant, node("Add", &["x", "c"], &["y"])], vec![])
+}
+
+#[test]
+fn a_constant_with_a_malformed_tensor() {
+    let m = with_constant(|tensor| tensor.dims = vec![1_000_000]);
     assert_kind!(refused(&m), ErrorKind::Malformed(_), "node_c", "4000000");
 }
 
@@ -455,7 +456,7 @@ fn sparse_weights_are_checked() {
     assert_kind!(refused(&with(sparse(vec![1, 2], vec![1 << 40, 3]))), ErrorKind::TooLarge(_), "\"s\"");
 }
 
-fn external(location: &str, more: &[(&str, &str)]) -> crate::onnx::proto::ModelProto {
+fn external(location: &str, more: &[(&str, &str)]) -> ModelProto {
     let mut m = small();
     let w = &mut graph(&mut m).initializer[0];
     w.raw_data = None;
@@ -465,7 +466,7 @@ fn external(location: &str, more: &[(&str, &str)]) -> crate::onnx::proto::ModelP
     m
 }
 
-fn load_beside(m: &crate::onnx::proto::ModelProto, folder: &Path) -> crate::Result<Network> {
+fn load_beside(m: &ModelProto, folder: &Path) -> crate::Result<Network> {
     let path = folder.join("model.onnx");
     std::fs::write(&path, m.encode_to_vec()).unwrap();
     Network::load(&path)
